@@ -1,0 +1,98 @@
+"""Question → Answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from qa.citation import Citation, cite
+from qa.encoder import TextEncoder
+from qa.evidence import LEAST_SUPPORT, support
+from qa.index import Generation
+from qa.search import Filters, Hit, search
+
+Status = Literal["answered", "disputed", "not_found"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value found in the sources: its words, its kind, its normal form, and where each witness says it."""
+
+    text: str
+    kind: str
+    normalized: str
+    witnesses: tuple[Citation, ...]
+    independent_sources: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "kind": self.kind,
+            "normalized": self.normalized,
+            "witnesses": [
+                {"citation": c.to_dict(), "start": c.start, "end": c.end, "text": c.quote} for c in self.witnesses
+            ],
+            "independent_sources": self.independent_sources,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRef:
+    """Which index answered: its generation, its model, and whether the sources have changed since."""
+
+    generation: str
+    model: str
+    stale: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"generation": self.generation, "model": self.model, "stale": self.stale}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sources say to a question, in their own words.
+
+    `citations` quote the sentences that answer; `passages` are those they stand in, best first. When nothing answers,
+    the status is `not_found`, both are empty, and the nearest passages are offered as `related`.
+    """
+
+    question: str
+    status: Status
+    citations: tuple[Citation, ...]
+    passages: tuple[Hit, ...]
+    related: tuple[Hit, ...]
+    index: IndexRef
+    values: tuple[Value, ...] = ()
+    confidence: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "question": self.question,
+            "status": self.status,
+            "confidence": self.confidence,
+            "values": [value.to_dict() for value in self.values],
+            "citations": [citation.to_dict() for citation in self.citations],
+            "passages": [hit.to_dict() for hit in self.passages],
+            "related": [hit.to_dict() for hit in self.related],
+            "index": self.index.to_dict(),
+        }
+
+
+def answer(
+    generation: Generation, encoder: TextEncoder, question: str, k: int, filters: Filters, index: IndexRef
+) -> Answer:
+    """Answer a question with up to k passages; QueryError when it can't be asked."""
+    hits = tuple(search(generation, encoder, question, k, filters))
+    if support(generation, question, hits) < LEAST_SUPPORT:
+        return Answer(question, "not_found", (), (), hits, index)
+    return Answer(question, "answered", tuple(_quotes(generation, hits)), hits, (), index)
+
+
+def _quotes(generation: Generation, hits: tuple[Hit, ...]) -> list[Citation]:
+    """The highlighted sentence of each hit as a citation of its own."""
+    quotes: list[Citation] = []
+    for hit in hits:
+        source = generation.source(hit.citation.source)
+        if source is not None:
+            quotes.extend(cite(source, mark.start, mark.end) for mark in hit.highlights)
+    return quotes

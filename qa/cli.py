@@ -1,0 +1,312 @@
+"""The command line: parse, call the library, render."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from qa.errors import QAError, QueryError
+from qa.settings import DEFAULT_K, Settings
+
+if TYPE_CHECKING:
+    from qa.index import Progress
+    from qa.library import Library
+    from qa.search import Filters
+
+FOUND, NOTHING, ERROR = 0, 1, 2
+
+app = typer.Typer(
+    name="qa",
+    help="Ask a folder of documents; get their own words back, each with a citation that anyone can check.",
+    epilog='Example: qa ask "How many American troops are based in Japan?"',
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Sources = Annotated[
+    Path | None, typer.Option("--sources", help="Folder of documents.", envvar="QA_SOURCES", show_default="sources")
+]
+IndexDir = Annotated[
+    Path | None, typer.Option("--index", help="Folder of the index.", envvar="QA_INDEX", show_default="index")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+K = Annotated[int, typer.Option("-k", "--top", help="How many passages at most (1 to 100).")]
+SourceIds = Annotated[list[str] | None, typer.Option("--source", help="Only this source id; may be repeated.")]
+Author = Annotated[str | None, typer.Option("--author", help="Only authors whose name contains this.")]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Only works issued on or after this date (2018, 2018-06-16).")
+]
+Until = Annotated[str | None, typer.Option("--until", help="Only works issued on or before this date.")]
+KindOption = Annotated[str | None, typer.Option("--kind", help="Only this kind: original or brief.")]
+
+
+@app.command(epilog='Examples: qa ask "When did the Korean War start?"   ·   qa ask - --json < questions.txt')
+def ask(
+    question: Annotated[str, typer.Argument(help='The question; "-" reads one a line from standard input.')],
+    k: K = DEFAULT_K,
+    source: SourceIds = None,
+    author: Author = None,
+    since: Since = None,
+    until: Until = None,
+    kind: KindOption = None,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question with cited passages. Exit 0: answered; 1: the sources don't tell; 2: error."""
+    from qa import render
+
+    with _library(sources, index) as library:
+        filters = _filters(source, author, since, until, kind)
+
+        def one(text: str) -> bool:
+            result = library.ask(text, k, filters)
+            _print(result.to_dict() if as_json else render.answer(result), as_json)
+            return result.status != "not_found"
+
+        _finish(_each(question, one, as_json), library)
+
+
+@app.command(epilog="Examples: qa search 'Korea clause'   ·   qa search '\"hub and spoke\"' -k 3 --json")
+def search(
+    text: Annotated[str, typer.Argument(help='What to look for; a "phrase" must stand as it is; "-" reads lines.')],
+    k: K = DEFAULT_K,
+    source: SourceIds = None,
+    author: Author = None,
+    since: Since = None,
+    until: Until = None,
+    kind: KindOption = None,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Find passages, with the scores that ranked them. Exit 0: found; 1: nothing found; 2: error."""
+    from qa import render
+
+    with _library(sources, index) as library:
+        filters = _filters(source, author, since, until, kind)
+
+        def one(query: str) -> bool:
+            result = library.search(query, k, filters)
+            _print(result.to_dict() if as_json else render.search(result), as_json)
+            return bool(result.hits)
+
+        _finish(_each(text, one, as_json), library)
+
+
+@app.command("index", epilog="Example: qa index --sources ~/papers --index ~/papers-index")
+def index_command(
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Encode everything anew.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check every file of the index.")] = False,
+    skip_invalid: Annotated[bool, typer.Option("--skip-invalid", help="Leave out files that can't be used.")] = False,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the index up to date with the sources; only what changed is encoded."""
+    with _library(sources, index) as library:
+        folder = library.settings.index
+        if check:
+            files = library.check()
+            _print({"files": files, "whole": True} if as_json else f"{folder}: all {files} files are whole", as_json)
+            return
+        done = library.index(rebuild=rebuild, skip_invalid=skip_invalid)
+        told = (
+            f"{folder}: {done.sources} sources, {done.passages} passages, {done.encoded} encoded anew; "
+            f"generation {done.generation}"
+        )
+        _print(done.to_dict() if as_json else told, as_json)
+
+
+@app.command("sources", epilog="Example: qa sources --json")
+def sources_command(sources: Sources = None, index: IndexDir = None, as_json: Json = False) -> None:
+    """List the sources of the index and what their records lack."""
+    from qa import render
+
+    with _library(sources, index) as library:
+        infos = library.sources()
+        _print({"sources": [info.to_dict() for info in infos]} if as_json else render.sources(infos), as_json)
+        _finish(True, library)
+
+
+@app.command(epilog="Examples: qa show yoho2021   ·   qa show yoho2021 --text | sha256sum")
+def show(
+    id: Annotated[str, typer.Argument(metavar="CITATION|SOURCE", help="A citation's id, or a source's.")],
+    text: Annotated[bool, typer.Option("--text", help="Print a source's normalised text and nothing else.")] = False,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show a citation in its surroundings, or a whole source."""
+    from qa import render
+
+    with _library(sources, index) as library:
+        if "@" in id:
+            if text:
+                raise QueryError(
+                    f"--text prints a whole source, and '{id}' is a citation; leave out --text or name the source"
+                )
+            place = library.show(id)
+            _print(place.to_dict() if as_json else render.surroundings(place), as_json)
+        else:
+            source = library.source(id)
+            if text:
+                sys.stdout.write(source.text)
+            else:
+                _print({**source.info.to_dict(), "text": source.text} if as_json else render.source(source), as_json)
+        _finish(True, library)
+
+
+@app.command(epilog="Example: qa serve --port 8000, then: curl 'localhost:8000/v1/search?q=Korea+clause'")
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    sources: Sources = None,
+    index: IndexDir = None,
+) -> None:
+    """Answer over HTTP until stopped."""
+    import uvicorn
+
+    from qa.api import create_app
+
+    with _library(sources, index) as library:
+        library.generation()
+        _tell(f"listening on http://{host}:{port} (stop with Ctrl-C)")
+        uvicorn.run(create_app(library), host=host, port=port, log_level="warning")
+
+
+@app.command("eval", epilog="Examples: qa eval   ·   qa eval my-cases.jsonl --sources ~/papers --index ~/papers-index")
+def evaluate(
+    cases: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Cases, one JSON object a line.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Compare with this report; fail if a headline figure fell.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write the report.")] = None,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Measure answers against cases. Exit 1 when a headline figure fell below the baseline."""
+    from evals import facts
+
+    with _library(sources, index) as library:
+        path = cases or facts.CASES
+        report = facts.evaluate(library, facts.read_cases(path), _progress())
+        flips = facts.compare(report, baseline or (facts.BASELINE if cases is None else None))
+        written = out or Path(f"{path.stem}.report.json" if cases else "index/eval.json")
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _print(report if as_json else facts.render(report, flips), as_json)
+        _tell(f"report written to {written}")
+        if flips is not None and flips.fallen:
+            raise typer.Exit(NOTHING)
+
+
+def main() -> NoReturn:
+    """Run the command line; errors of ours are one message on standard error and exit 2."""
+    try:
+        app(standalone_mode=True)
+    except QAError as error:
+        _tell(f"error: {error}")
+        code = ERROR
+    except BrokenPipeError:  # the reader has gone, as in `qa search … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FOUND
+    else:
+        code = FOUND
+    sys.exit(code)
+
+
+@contextmanager
+def _library(sources: Path | None, index: Path | None) -> Iterator[Library]:
+    from qa.library import Library
+
+    yield Library(Settings.load(sources, index), progress=_progress())
+
+
+def _filters(
+    source: list[str] | None, author: str | None, since: str | None, until: str | None, kind: str | None
+) -> Filters:
+    from qa.search import Filters
+
+    return Filters(tuple(source or ()), author, since, until, kind)
+
+
+def _each(text: str, one: Callable[[str], bool], as_json: bool) -> bool:
+    """Run `one` on the text, or on every line of standard input if the text is "-"; whether all found something."""
+    if text != "-":
+        return one(text)
+    found = True
+    for line in sys.stdin:
+        if line.strip():
+            if not as_json:
+                _print(f"> {line.strip()}", False)
+            found = one(line.strip()) and found
+    return found
+
+
+def _finish(found: bool, library: Library) -> None:
+    changes = library.changes()
+    if changes:
+        _tell(f"note: the sources have changed since they were indexed ({changes}); run `qa index`")
+    if not found:
+        raise typer.Exit(NOTHING)
+
+
+def _print(what: Any, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(what, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    else:
+        from qa import render
+
+        render.console().print(what)
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _progress() -> Progress:
+    """A progress bar on standard error, one line a stage, shown only while something takes time."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    from qa.render import console
+
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console(stderr=True),
+        transient=True,
+    )
+    tasks: dict[str, Any] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if not bar.console.is_terminal:
+            if stage not in tasks:
+                tasks[stage] = None
+                _tell(f"{stage} …")
+            return
+        if stage not in tasks:
+            bar.start()
+            for task in tasks.values():
+                bar.remove_task(task)
+            tasks.clear()
+            tasks[stage] = bar.add_task(stage, total=total or None)
+        bar.update(tasks[stage], completed=done, total=total or None)
+        if total and done >= total:
+            bar.stop()
+
+    return report

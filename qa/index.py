@@ -1,0 +1,562 @@
+"""Index: generations on disk, each immutable and whole, and the open view of one.
+
+index/
+  current                 the name of the generation in force, switched by one rename
+  gen-<id>-<n>/
+    manifest.json         format, encoder, settings, counts, a sha256 for each source and each file
+    texts.sqlite          sources and passages
+    vectors.faiss         a vector a passage, in passage order
+    words/                tantivy: the passages' words, for BM25 and phrases
+    encoder/              the exported network and its tokenizer
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import faiss
+import numpy as np
+import tantivy
+
+from qa.encoder import Encoder, Floats, TextEncoder, encode_passages
+from qa.errors import IndexDamaged, IndexMissing, SettingsError
+from qa.loaders import Folder, SourceFile
+from qa.passage import Passage, split_passages
+from qa.source import Block, Erratum, Source, SourceInfo
+from qa.words import content_words, phrases, words
+
+FORMAT = 1
+PASSAGE_TOKENS = 200  # neighbouring blocks are joined up to this size
+REBUILD = "run `qa index --rebuild` to make it anew"
+
+# Files up to this size are hashed whenever an index is opened; larger ones by `qa index --check`.
+_HASHED_ON_OPEN = 128 * 2**20
+_LOCK = ".lock"
+BUILDING = ".building-"
+_CACHED_SOURCES = 256
+
+Progress = Callable[[str, int, int], None]
+Ranges = Sequence[tuple[int, int]]  # half-open ranges of passage numbers
+Scored = list[tuple[int, float]]  # passage number and score, best first
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEntry:
+    """A source in the index, without its text; its passages are numbered [first, last)."""
+
+    info: SourceInfo
+    first: int
+    last: int
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def build(
+    folder: Path,
+    loaded: Folder,
+    encoder: TextEncoder,
+    progress: Progress = lambda stage, done, total: None,
+    reuse: bool = True,
+) -> str:
+    """Write a generation for what was loaded beside the one in force, make it current, and return its id.
+
+    With `reuse`, vectors of passages that the generation in force already has are taken over, and nothing is written if
+    nothing has changed. The caller holds `lock(folder)`.
+    """
+    ordered = sorted(loaded.sources, key=lambda pair: pair[1].id)
+    identity = {
+        "format": FORMAT,
+        "encoder": asdict(encoder.spec),
+        "settings": {"passage_tokens": PASSAGE_TOKENS},
+        "sources": [{"id": s.id, "sha256": s.sha256, "content": _digest(s)} for _, s in ordered],
+    }
+    id = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    files = {"read": [asdict(file) for file, _ in ordered], "ignored": [asdict(file) for file in loaded.ignored]}
+    previous = _reusable(folder, encoder) if reuse else None
+    if previous and previous.id == id and previous.manifest["origin"] == files:
+        _sweep(folder, keep=previous.folder.name)
+        return id
+    work = Path(tempfile.mkdtemp(prefix=BUILDING, dir=folder))
+    work.chmod(0o755)
+    try:
+        passages = [
+            split_passages(source, encoder.count, encoder.spec.max_tokens, PASSAGE_TOKENS) for _, source in ordered
+        ]
+        _write_texts(work / "texts.sqlite", ordered, passages)
+        _write_words(work / "words", ordered, passages)
+        vectors = _vectors(ordered, passages, encoder, previous, progress)
+        index = faiss.IndexFlatIP(encoder.spec.dimension)
+        index.add(vectors)
+        faiss.write_index(index, str(work / "vectors.faiss"))
+        (work / "encoder").mkdir()
+        encoder.save(work / "encoder")
+        manifest = {
+            "generation": id,
+            **identity,
+            "counts": {"sources": len(ordered), "passages": sum(map(len, passages))},
+            "origin": files,
+            "files": {name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for name, path in _files(work)},
+        }
+        _write_synced(work / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+        for _, path in _files(work):
+            _sync(path)
+        name = _free_name(folder, id)
+        work.rename(folder / name)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    _make_current(folder, name)
+    _sweep(folder, keep=name)
+    return id
+
+
+@contextmanager
+def lock(folder: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Let one build at a time work in `folder`; a second one tells `on_wait` and waits.
+
+    Raises SettingsError when the folder can't be written to.
+    """
+    from filelock import FileLock, Timeout
+
+    guard = FileLock(folder / _LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        guard.acquire(blocking=False)
+    except Timeout:
+        on_wait()
+        guard.acquire()
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} can't be written to ({error.strerror}); name another folder with --index"
+        ) from error
+    try:
+        yield
+    finally:
+        guard.release()
+
+
+def _reusable(folder: Path, encoder: TextEncoder) -> Generation | None:
+    try:
+        previous = Generation.open(folder)
+    except (IndexMissing, IndexDamaged):
+        return None
+    return previous if previous.manifest["encoder"] == asdict(encoder.spec) else None
+
+
+def _vectors(
+    ordered: Sequence[tuple[SourceFile, Source]],
+    passages: Sequence[Sequence[Passage]],
+    encoder: TextEncoder,
+    previous: Generation | None,
+    progress: Progress,
+) -> Floats:
+    known = previous.vector_numbers() if previous else {}
+    keys = [(source.sha256, p.start, p.end) for (_, source), row in zip(ordered, passages, strict=True) for p in row]
+    texts = [source.text[p.start : p.end] for (_, source), row in zip(ordered, passages, strict=True) for p in row]
+    vectors = np.zeros((len(keys), encoder.spec.dimension), dtype=np.float32)
+    new = [i for i, key in enumerate(keys) if key not in known]
+    old = [i for i, key in enumerate(keys) if key in known]
+    if previous and old:
+        vectors[old] = previous.vectors([known[keys[i]] for i in old])
+    if new:
+        progress("encoding", 0, len(new))
+        vectors[new] = encode_passages(encoder, [texts[i] for i in new], lambda n: progress("encoding", n, len(new)))
+    return vectors
+
+
+def _write_texts(
+    path: Path, ordered: Sequence[tuple[SourceFile, Source]], passages: Sequence[Sequence[Passage]]
+) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(
+            """
+            CREATE TABLE source (number INTEGER PRIMARY KEY, id TEXT UNIQUE, kind TEXT, record TEXT, blocks TEXT,
+                errata TEXT, original TEXT, encoding TEXT, sha256 TEXT, length INTEGER,
+                first INTEGER, last INTEGER, text TEXT);
+            CREATE TABLE passage (number INTEGER PRIMARY KEY, source INTEGER, start INTEGER, "end" INTEGER);
+            """
+        )
+        first = 0
+        for number, ((_, source), row) in enumerate(zip(ordered, passages, strict=True)):
+            db.execute(
+                "INSERT INTO source VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    number,
+                    source.id,
+                    source.kind,
+                    json.dumps(source.record, ensure_ascii=False),
+                    json.dumps([_block_row(block) for block in source.blocks], ensure_ascii=False),
+                    json.dumps([e.to_dict() for e in source.errata], ensure_ascii=False),
+                    source.original,
+                    source.encoding,
+                    source.sha256,
+                    len(source.text),
+                    first,
+                    first + len(row),
+                    source.text,
+                ),
+            )
+            db.executemany(
+                "INSERT INTO passage VALUES (?,?,?,?)",
+                [(first + i, number, p.start, p.end) for i, p in enumerate(row)],
+            )
+            first += len(row)
+
+
+def _write_words(
+    folder: Path, ordered: Sequence[tuple[SourceFile, Source]], passages: Sequence[Sequence[Passage]]
+) -> None:
+    folder.mkdir()
+    index = tantivy.Index(_schema(), str(folder))
+    index.register_tokenizer("folded", _analyzer())
+    writer = index.writer(heap_size=256_000_000, num_threads=1)  # one thread: one order, and mostly one segment
+    number = 0
+    for (_, source), row in zip(ordered, passages, strict=True):
+        for passage in row:
+            document = tantivy.Document()
+            document.add_unsigned("number", number)
+            document.add_text("text", " ".join(w.text for w in words(source.text[passage.start : passage.end])))
+            writer.add_document(document)
+            number += 1
+    writer.commit()
+    writer.wait_merging_threads()
+    for name in (".tantivy-writer.lock", ".tantivy-meta.lock"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _schema() -> Any:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("number", indexed=True, fast=True)
+    builder.add_text_field("text", tokenizer_name="folded", index_option="position")
+    return builder.build()
+
+
+def _analyzer() -> Any:
+    """Words come folded and parted by blanks (qa.words); here they only lose their endings (Snowball English)."""
+    return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.stemmer("english")).build()
+
+
+def _block_row(block: Block) -> list[Any]:
+    return [block.start, block.end, block.kind, list(block.sections), block.paragraph, block.pinpoint]
+
+
+def _digest(source: Source) -> str:
+    content = [source.info.to_dict(), [_block_row(b) for b in source.blocks], [e.to_dict() for e in source.errata]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != "manifest.json":
+            yield path.relative_to(folder).as_posix(), path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_synced(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    _sync(path)
+
+
+def _free_name(folder: Path, id: str) -> str:
+    return next(name for n in range(10**6) if not (folder / (name := f"gen-{id}-{n}")).exists())
+
+
+def _make_current(folder: Path, name: str) -> None:
+    _write_synced(folder / ".current", name + "\n")
+    (folder / ".current").replace(folder / "current")
+    if os.name == "posix":
+        _sync(folder)
+
+
+def _sweep(folder: Path, keep: str) -> None:
+    """Delete what killed builds left, and all generations but the one in force and the one before it."""
+    for path in folder.glob(BUILDING + "*"):
+        shutil.rmtree(path, ignore_errors=True)
+    others = [path for path in folder.glob("gen-*") if path.name != keep]
+    others.sort(key=lambda path: path.stat().st_mtime_ns)
+    for path in others[:-1]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def current_name(folder: Path) -> str:
+    """The name of the generation in force; IndexMissing if there is none."""
+    try:
+        name = (folder / "current").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise IndexMissing(f"there is no index in {folder}; run `qa index` to build it") from error
+    if not name.startswith("gen-") or "/" in name or "\\" in name:
+        raise IndexDamaged(f"{folder / 'current'} doesn't name a generation; {REBUILD}")
+    return name
+
+
+class Generation:
+    """The open view of one generation: read-only, safe to use from several threads."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.id = str(manifest["generation"])
+        self._lock = RLock()
+        self._sources: OrderedDict[int, Source] = OrderedDict()
+        try:
+            uri = f"{(folder / 'texts.sqlite').resolve().as_uri()}?mode=ro&immutable=1"
+            self._texts = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            self._faiss = faiss.read_index(str(folder / "vectors.faiss"))
+            self._words = tantivy.Index.open(str(folder / "words"))
+            self._words.register_tokenizer("folded", _analyzer())
+            self._searcher = self._words.searcher()
+        except (sqlite3.Error, RuntimeError, ValueError, OSError) as error:
+            raise IndexDamaged(f"the index in {folder} can't be opened ({error}); {REBUILD}") from error
+        if self._faiss.ntotal != manifest["counts"]["passages"] or self._searcher.num_docs != self._faiss.ntotal:
+            raise IndexDamaged(f"the index in {folder} has parts of different sizes; {REBUILD}")
+
+    @classmethod
+    def open(cls, folder: Path) -> Generation:
+        """Open the generation in force, its manifest and its files checked.
+
+        Raises IndexMissing when there is none, IndexDamaged when it isn't whole or isn't ours.
+        """
+        name = current_name(folder)
+        for _ in range(3):  # a build may sweep the old one away between the two steps
+            path = folder / name
+            if path.is_dir() or current_name(folder) == name:
+                break
+            name = current_name(folder)
+        return cls(path, read_manifest(path, _HASHED_ON_OPEN))
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The network that made this generation's vectors."""
+        return Encoder(self.folder / "encoder")
+
+    @property
+    def count(self) -> int:
+        """How many passages there are."""
+        return int(self._faiss.ntotal)
+
+    @cached_property
+    def entries(self) -> tuple[SourceEntry, ...]:
+        """All sources without their texts, by id."""
+        with self._lock:
+            rows = self._texts.execute(
+                "SELECT id,kind,record,sha256,length,original,encoding,first,last FROM source ORDER BY number"
+            ).fetchall()
+        return tuple(
+            SourceEntry(SourceInfo(id, kind, json.loads(record), *rest), first, last)
+            for id, kind, record, *rest, first, last in rows
+        )
+
+    def source(self, key: int | str) -> Source | None:
+        """A source by number or id, its text checked against its sha256; None if there is none."""
+        column = "number" if isinstance(key, int) else "id"
+        with self._lock:
+            if isinstance(key, int) and key in self._sources:
+                self._sources.move_to_end(key)
+                return self._sources[key]
+            row = self._texts.execute(
+                "SELECT number,id,text,kind,record,blocks,errata,original,encoding,sha256 FROM source "
+                f"WHERE {column}=?",
+                (key,),
+            ).fetchone()
+            if row is None:
+                return None
+            number, id, text, kind, record, blocks, errata, original, encoding, sha256 = row
+            source = Source(
+                id=id,
+                text=text,
+                kind=kind,
+                record=json.loads(record),
+                blocks=tuple(Block(a, b, k, tuple(s), p, q) for a, b, k, s, p, q in json.loads(blocks)),
+                errata=tuple(Erratum(**e) for e in json.loads(errata)),
+                original=original,
+                encoding=encoding,
+            )
+            if source.sha256 != sha256:
+                raise IndexDamaged(f"the text of '{id}' in {self.folder} is not what was indexed; {REBUILD}")
+            self._sources[number] = source
+            while len(self._sources) > _CACHED_SOURCES:
+                self._sources.popitem(last=False)
+            return source
+
+    def passage(self, number: int) -> tuple[Source, Passage]:
+        """A passage by number, with its source."""
+        with self._lock:
+            row = self._texts.execute('SELECT source,start,"end" FROM passage WHERE number=?', (number,)).fetchone()
+        source = self.source(row[0]) if row else None
+        if source is None:
+            raise IndexDamaged(f"the index in {self.folder} has no passage {number}; {REBUILD}")
+        return source, Passage(source.id, row[1], row[2])
+
+    def passages_of(self, source: Source) -> list[Passage]:
+        """All passages of a source in order."""
+        with self._lock:
+            rows = self._texts.execute(
+                'SELECT start,"end" FROM passage WHERE source=(SELECT number FROM source WHERE id=?) ORDER BY number',
+                (source.id,),
+            ).fetchall()
+        return [Passage(source.id, start, end) for start, end in rows]
+
+    def vector_numbers(self) -> dict[tuple[str, int, int], int]:
+        """Passage numbers by (sha256 of the source's text, start, end)."""
+        with self._lock:
+            rows = self._texts.execute(
+                'SELECT s.sha256, p.start, p."end", p.number FROM passage p JOIN source s ON s.number=p.source'
+            ).fetchall()
+        return {(sha, start, end): number for sha, start, end, number in rows}
+
+    def vectors(self, numbers: Sequence[int]) -> Floats:
+        """The vectors of some passages, shape (len(numbers), dimension)."""
+        return np.asarray(self._faiss.reconstruct_batch(np.asarray(numbers, dtype=np.int64)), dtype=np.float32)
+
+    def cosines(self, vector: Floats, numbers: Sequence[int]) -> list[float]:
+        """Cosine of `vector` with some passages' vectors; each depends on its own pair alone, to the last bit."""
+        if not numbers:
+            return []
+        products = self.vectors(numbers).astype(np.float64) * vector.astype(np.float64)
+        return [float(row.sum()) for row in products]
+
+    def nearest(self, vector: Floats, k: int, within: Ranges | None = None) -> list[int]:
+        """The numbers of the k passages whose vectors are nearest to `vector`; of equal ones the first."""
+        k = min(k, self.count)
+        if k < 1 or within == []:
+            return []
+        parameters = _parameters(within)
+        scores, numbers = self._faiss.search(vector[None], k, params=parameters)
+        found = [int(n) for n in numbers[0] if n >= 0]
+        worst = float(scores[0][len(found) - 1]) if found else 0.0
+        if len(found) == k < self.count and worst == float(scores[0][-1]):
+            # Passages with one text have one score: take all that reach the last place, then the first of them.
+            limits, _, reached = self._faiss.range_search(vector[None], np.nextafter(worst, -2.0), params=parameters)
+            found = sorted({*found, *(int(n) for n in reached[limits[0] : limits[1]])})
+        ranked = sorted(zip(self.cosines(vector, found), found, strict=True), key=lambda pair: (-pair[0], pair[1]))
+        return [number for _, number in ranked[:k]]
+
+    def matching(self, question: str, k: int, within: Ranges | None = None) -> Scored:
+        """The k passages that best match the question's words by BM25; its quoted phrases must all stand in them."""
+        terms = self._terms(" ".join(content_words(question)))
+        if not terms or within == []:
+            return []
+        should = [(tantivy.Occur.Should, self._term(term)) for term in dict.fromkeys(terms)]
+        query = tantivy.Query.boolean_query(should)
+        limits = [self._phrase(phrase) for phrase in phrases(question)]
+        if within is not None:
+            limits.append(self._within(within))
+        if limits:
+            silent = [(tantivy.Occur.Must, tantivy.Query.const_score_query(limit, 0.0)) for limit in limits]
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *silent])
+        return self._run(query, k)
+
+    def holding(self, question: str) -> list[int] | None:
+        """The numbers of the passages that hold all quoted phrases of a question; None if it quotes none."""
+        limits = [self._phrase(phrase) for phrase in phrases(question)]
+        if not limits:
+            return None
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, limit) for limit in limits])
+        return sorted(number for number, _ in self._run(query, max(self.count, 1)))
+
+    def rarity(self, question: str) -> dict[str, float]:
+        """For each content word of a question, its BM25 idf among the passages; the key is the folded word."""
+        out = {}
+        for word in dict.fromkeys(content_words(question)):
+            held = max((self._searcher.doc_freq("text", term) for term in self._terms(word)), default=0)
+            out[word] = float(np.log1p((self.count - held + 0.5) / (held + 0.5)))
+        return out
+
+    def stems(self, folded: Iterable[str]) -> list[str]:
+        """Folded words without their endings, one for one."""
+        out = []
+        for word in folded:
+            terms = self._terms(word)
+            out.append(terms[0] if terms else word)
+        return out
+
+    @cached_property
+    def _analyze(self) -> Any:
+        return _analyzer()
+
+    def _terms(self, text: str) -> list[str]:
+        return list(self._analyze.analyze(" ".join(word.text for word in words(text))))
+
+    def _term(self, term: str) -> Any:
+        return tantivy.Query.term_query(self._words.schema, "text", term)
+
+    def _phrase(self, phrase: str) -> Any:
+        terms: list[str | tuple[int, str]] = [*self._terms(phrase)]
+        return (
+            self._term(str(terms[0]))
+            if len(terms) == 1
+            else tantivy.Query.phrase_query(self._words.schema, "text", terms)
+        )
+
+    def _within(self, ranges: Ranges) -> Any:
+        spans = [
+            tantivy.Query.range_query(
+                self._words.schema, "number", tantivy.FieldType.Unsigned, a, b, include_lower=True, include_upper=False
+            )
+            for a, b in ranges
+        ]
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, span) for span in spans])
+
+    def _run(self, query: Any, k: int) -> Scored:
+        hits = self._searcher.search(query, k, count=False).hits
+        numbers = self._searcher.fast_field_values("number", [address for _, address in hits])
+        scored = [(int(number or 0), float(score)) for number, (score, _) in zip(numbers, hits, strict=True)]
+        return sorted(scored, key=lambda pair: (-pair[1], pair[0]))
+
+
+def _parameters(within: Ranges | None) -> Any:
+    """What confines a faiss search to some passages."""
+    if within is None:
+        return None
+    chosen = np.concatenate([np.arange(a, b, dtype=np.int64) for a, b in within])
+    return faiss.SearchParameters(sel=faiss.IDSelectorBatch(chosen))  # type: ignore[call-arg]
+
+
+def read_manifest(path: Path, hash_up_to: int | None = None) -> dict[str, Any]:
+    """A generation's manifest, with every file's size checked and files up to `hash_up_to` bytes (None: all) hashed."""
+    try:
+        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        version = manifest["format"]
+        files = manifest["files"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IndexDamaged(f"{path} has no readable manifest; {REBUILD}") from error
+    if version != FORMAT:
+        raise IndexDamaged(f"the index in {path} has format {version}, and this version reads {FORMAT}; {REBUILD}")
+    for name, expected in files:
+        file = path / name
+        size = file.stat().st_size if file.is_file() else None
+        if size != expected["bytes"]:
+            state = "is missing" if size is None else f"has {size} bytes instead of {expected['bytes']}"
+            raise IndexDamaged(f"the index is damaged: {file} {state}; {REBUILD}")
+        if (hash_up_to is None or size <= hash_up_to) and _sha256(file) != expected["sha256"]:
+            raise IndexDamaged(f"the index is damaged: {file} is not what was written; {REBUILD}")
+    return dict(manifest)

