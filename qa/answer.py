@@ -7,9 +7,12 @@ from typing import Any, Literal
 
 from qa.citation import Citation, cite
 from qa.encoder import TextEncoder
-from qa.evidence import LEAST_SUPPORT, support
+from qa.evidence import is_silent
 from qa.index import Generation
 from qa.search import Filters, Hit, search
+from qa.words import without_quotes
+
+CITED = 0.9  # passages are quoted from whose score is at least this share of the best one's; chosen on the tune split
 
 Status = Literal["answered", "disputed", "not_found"]
 
@@ -83,15 +86,16 @@ def answer(
 ) -> Answer:
     """Answer a question with up to k passages; QueryError when it can't be asked."""
     hits = tuple(search(generation, encoder, question, k, filters))
-    if support(generation, question, hits) < LEAST_SUPPORT:
-        return Answer(question, "not_found", (), (), hits, index)
+    if is_silent(hits):
+        near = hits or tuple(search(generation, encoder, without_quotes(question), k, filters))
+        return Answer(question, "not_found", (), (), near, index)
     return Answer(question, "answered", tuple(_quotes(generation, hits)), hits, (), index)
 
 
 def _quotes(generation: Generation, hits: tuple[Hit, ...]) -> list[Citation]:
-    """The highlighted sentence of each hit as a citation of its own."""
+    """The highlighted sentence of each of the best hits as a citation of its own."""
     quotes: list[Citation] = []
-    for hit in hits:
+    for hit in (hit for hit in hits if hit.score >= CITED * hits[0].score):
         source = generation.source(hit.citation.source)
         if source is not None:
             quotes.extend(cite(source, mark.start, mark.end) for mark in hit.highlights)

@@ -11,7 +11,7 @@ from qa.source import Erratum, Kind, Locator, Record, Source
 
 CONTEXT = 32  # code points of prefix and suffix, as in the W3C Web Annotation's TextQuoteSelector
 
-_ID = re.compile(r"(?P<source>[^@\s]+)@(?P<sha>[0-9a-f]{16}):(?P<start>\d+)-(?P<end>\d+)")
+_ID = re.compile(r"(?P<source>[^@\s]+)@(?P<sha>[0-9a-f]{16}):(?P<start>[0-9]{1,15})-(?P<end>[0-9]{1,15})")
 
 
 @dataclass(frozen=True, slots=True)

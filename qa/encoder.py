@@ -1,5 +1,5 @@
-"""Text → vectors. At question time onnxruntime and tokenizers do it alone; sentence-transformers is
-needed once, to export the network.
+"""Text → vectors: one for the text, one for each of its tokens. At question time onnxruntime and tokenizers do it
+alone; sentence-transformers is needed once, to export the network.
 
 Every text is run by itself and on one thread, so a vector depends on its text and on nothing else: not
 on its neighbours in a batch, not on the number of cores, not on whether a question or a build asked for it.
@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -32,7 +33,11 @@ Floats = npt.NDArray[np.float32]
 Role = Literal["question", "passage"]
 
 _POOLINGS = ("mean", "cls", "max")
-_AGREEMENT = 0.9999  # least cosine between the exported network's vectors and the original's
+_EXACT = 0.9999  # least cosine between the exported network's vectors and the original's
+# The network with int8 weights (a scale a channel) is kept if, on a sample of the corpus, its vectors' cosines with the
+# original's are at least this, and of each text's nearest neighbours in the sample this share stays the same.
+_INT8_COSINE, _INT8_NEIGHBOURS = 0.96, 0.8
+_NEIGHBOURS = 5
 _PROBES = (
     "How many people live there?",
     "A treaty was signed in 1951, and revised nine years later.",
@@ -40,6 +45,17 @@ _PROBES = (
     "日本国憲法 第九条",
     "one " * 60,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A text's unit vector, shape (dimension,), and those of its tokens, shape (n, dimension), without the special ones
+    and the prompt; `starts` says at which code point of the text each token begins, shape (n,).
+    """
+
+    vector: Floats
+    tokens: Floats
+    starts: npt.NDArray[np.int64]
 
 
 class TextEncoder(Protocol):
@@ -52,8 +68,8 @@ class TextEncoder(Protocol):
         """How many tokens the network reads of `text` as a passage."""
         ...
 
-    def encode(self, text: str, role: Role) -> Floats:
-        """The unit vector of `text`, shape (dimension,)."""
+    def encode(self, text: str, role: Role) -> Encoding:
+        """The vectors of `text`."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -63,10 +79,13 @@ class TextEncoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """What an encoder is: `max_tokens` counts the special ones; `fingerprint` is a sha256 over the model's files."""
+    """What an encoder is: `fingerprint` is a sha256 over the model's files, `precision` that of the exported weights,
+    and `max_tokens` counts the special ones.
+    """
 
     model: str
     fingerprint: str
+    precision: str
     dimension: int
     max_tokens: int
     pooling: str
@@ -74,13 +93,16 @@ class EncoderSpec:
 
 
 class Encoder:
-    """An exported network in a folder: `encoder.json`, `tokenizer.json`, `model.onnx`."""
+    """An exported network in a folder: `encoder.json`, `tokenizer.json`, `model.onnx`.
+
+    encoder.json holds the spec, and the agreement with the original network that was measured at its export.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            self._spec = EncoderSpec(**json.loads((folder / "encoder.json").read_text()))
-        except (OSError, ValueError, TypeError) as error:
+            self._spec = EncoderSpec(**json.loads((folder / "encoder.json").read_text())["spec"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise EncoderError(
                 f"{folder} holds no encoder of ours ({error}); run `qa index` to make it again"
             ) from error
@@ -114,16 +136,20 @@ class Encoder:
         """How many tokens the network reads of `text` as a passage, the special ones included."""
         return len(self._tokenizer.encode(self._prompted(text, "passage")).ids)
 
-    def encode(self, text: str, role: Role) -> Floats:
-        """The unit vector of `text`, shape (dimension,), float32; EncoderError if the network can't read all of it."""
-        ids = self._tokenizer.encode(self._prompted(text, role)).ids
+    def encode(self, text: str, role: Role) -> Encoding:
+        """The vectors of `text`; EncoderError if the network can't read all of it."""
+        read = self._tokenizer.encode(self._prompted(text, role))
+        ids = read.ids
         if len(ids) > self.spec.max_tokens:
             raise EncoderError(
                 f"the text has {len(ids)} tokens and {self.spec.model} reads {self.spec.max_tokens}; shorten it"
             )
         row = np.array([ids], dtype=np.int64)
         (states,) = self._session.run(["states"], {"input_ids": row, "attention_mask": np.ones_like(row)})
-        return _pool(states[0], self.spec.pooling)
+        prompt = len(self.spec.prompts.get(role, ""))
+        spans = np.array(read.offsets, dtype=np.int64).reshape(-1, 2)
+        own = (spans[:, 1] > spans[:, 0]) & (spans[:, 0] >= prompt)
+        return Encoding(_pool(states[0], self.spec.pooling), _unit(states[0][own]), spans[own, 0] - prompt)
 
     def save(self, folder: Path) -> None:
         """Put this encoder's files into `folder`, as hard links where the file system allows it."""
@@ -136,19 +162,32 @@ class Encoder:
     def _prompted(self, text: str, role: Role) -> str:
         return self.spec.prompts.get(role, "") + text
 
+    def _agreement(self, texts: Sequence[str], theirs: Floats) -> dict[str, float]:
+        """How near this network's vectors come to others of the same texts, as rows: cosines, and the share of each
+        text's nearest neighbours that both agree on.
+        """
+        ours = np.array([e.vector for e in encode_passages(self, texts)])
+        cosines = (ours * theirs).sum(axis=1)
+        kept = [len({*a} & {*b}) for a, b in zip(_neighbours(ours), _neighbours(theirs), strict=True)]
+        return {
+            "texts": len(texts),
+            "cosine_min": round(float(cosines.min()), 6),
+            "cosine_mean": round(float(cosines.mean()), 6),
+            "neighbours": round(sum(kept) / (len(texts) * min(_NEIGHBOURS, len(texts) - 1)), 4),
+        }
 
-def encode_passages(encoder: TextEncoder, texts: Sequence[str], on_done: Callable[[int], None]) -> Floats:
-    """The vectors of many passages, shape (len(texts), dimension); longest first, one a core at a time."""
-    vectors = np.zeros((len(texts), encoder.spec.dimension), dtype=np.float32)
 
-    def run(i: int) -> None:
-        vectors[i] = encoder.encode(texts[i], "passage")
-
-    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for done, _ in enumerate(pool.map(run, order), 1):
-            on_done(done)
-    return vectors
+def encode_passages(encoder: TextEncoder, texts: Iterable[str]) -> Iterator[Encoding]:
+    """The vectors of many passages, in order, one a core at a time, with few in memory at once."""
+    waiting: deque[Future[Encoding]] = deque()
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for text in texts:
+            waiting.append(pool.submit(encoder.encode, text, "passage"))
+            if len(waiting) > 16 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _pool(states: Floats, pooling: str) -> Floats:
@@ -159,8 +198,18 @@ def _pool(states: Floats, pooling: str) -> Floats:
         vector = states[0]
     else:
         vector = states.max(axis=0)
-    norm = float(np.linalg.norm(vector))
-    return np.asarray(vector / norm if norm else vector, dtype=np.float32)
+    return _unit(vector[None])[0]
+
+
+def _neighbours(vectors: Floats) -> list[list[int]]:
+    products = vectors @ vectors.T
+    np.fill_diagonal(products, -2)
+    return [[int(i) for i in row[:_NEIGHBOURS]] for row in np.argsort(-products, axis=1, kind="stable")][: len(vectors)]
+
+
+def _unit(vectors: Floats) -> Floats:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)
 
 
 def find_model(name: str) -> Path:
@@ -202,22 +251,26 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def export(name: str, folder: Path) -> Encoder:
+def export(name: str, folder: Path, sample: Sequence[str] = ()) -> Encoder:
     """Load a model through sentence-transformers and write its network as ONNX, checked against the original.
 
-    Raises EncoderError with the reason when the model's modules or pooling are of a kind not reproduced here.
+    Its weights become int8 if, on `sample` (passages of the corpus) and some texts of our own, the vectors stay close
+    enough to the original's; else they stay as they are. Raises EncoderError with the reason when the model's modules
+    or pooling are of a kind not reproduced here.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     source = find_model(name)
     mark = fingerprint(source)
     model = _load(source)
     transformer, pooling = _modules(model, name)
-    _export_network(transformer, folder / "model.onnx")
+    plain = folder / "model.onnx"
+    _export_network(transformer, plain)
     model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     prompts = {key: value for key, value in (getattr(model, "prompts", None) or {}).items() if value}
     spec = EncoderSpec(
         model=name if name == BUNDLED_MODEL else source.name,
         fingerprint=mark,
+        precision="fp32",
         dimension=int(model.get_embedding_dimension()),
         max_tokens=int(model.max_seq_length),
         pooling=pooling,
@@ -226,10 +279,48 @@ def export(name: str, folder: Path) -> Encoder:
             "passage": prompts.get("document", "") or prompts.get("passage", ""),
         },
     )
-    (folder / "encoder.json").write_text(json.dumps(asdict(spec), indent=2) + "\n")
-    encoder = Encoder(folder)
-    _check_agreement(encoder, model)
-    return encoder
+    cut = 4 * spec.max_tokens
+    texts = [*_PROBES, *(text[:cut] for text in sample)]
+    theirs = model.encode(
+        [spec.prompts["passage"] + text for text in texts], normalize_embeddings=True, show_progress_bar=False
+    )
+    found = _write_spec(folder, spec, {})._agreement(texts, theirs)
+    if found["cosine_min"] < _EXACT:
+        raise EncoderError(
+            f"the exported network of '{spec.model}' disagrees with the original "
+            f"(cosine {found['cosine_min']:.4f}); use another model"
+        )
+    full = plain.rename(folder / "fp32.onnx")
+    _quantize(full, plain)
+    small = replace(spec, precision="int8")
+    agreement = _write_spec(folder, small, {})._agreement(texts, theirs)
+    if agreement["cosine_min"] >= _INT8_COSINE and agreement["neighbours"] >= _INT8_NEIGHBOURS:
+        full.unlink()
+        return _write_spec(folder, small, agreement)
+    full.replace(plain)
+    return _write_spec(folder, spec, found)
+
+
+def _write_spec(folder: Path, spec: EncoderSpec, agreement: dict[str, float]) -> Encoder:
+    (folder / "encoder.json").write_text(json.dumps({"spec": asdict(spec), "agreement": agreement}, indent=2) + "\n")
+    return Encoder(folder)
+
+
+def _quantize(full: Path, small: Path) -> None:
+    """Weights as int8 with a scale a channel, activations scaled by each text alone, as every text is run by itself."""
+    import logging
+
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logging.getLogger().setLevel(logging.ERROR)
+    quantize_dynamic(
+        str(full),
+        str(small),
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["MatMul", "Gather"],
+        extra_options={"MatMulConstBOnly": True},
+    )
 
 
 def _load(source: Path) -> Any:
@@ -292,16 +383,3 @@ def _export_network(transformer: Any, path: Path) -> None:
             opset_version=17,
             dynamo=False,  # the newer exporter needs onnxscript and writes the same graph
         )
-
-
-def _check_agreement(encoder: Encoder, model: Any) -> None:
-    for text in _PROBES:
-        ours = encoder.encode(text, "passage")
-        prompt = encoder.spec.prompts["passage"]
-        theirs = np.asarray(model.encode([prompt + text], normalize_embeddings=True, show_progress_bar=False)[0])
-        cosine = float(ours @ theirs)
-        if cosine < _AGREEMENT:
-            raise EncoderError(
-                f"the exported network of '{encoder.spec.model}' disagrees with the original (cosine {cosine:.4f} "
-                f"on {text[:30]!r}); use another model"
-            )

@@ -5,7 +5,10 @@ index/
   gen-<id>-<n>/
     manifest.json         format, encoder, settings, counts, a sha256 for each source and each file
     texts.sqlite          sources and passages
-    vectors.faiss         a vector a passage, in passage order
+    vectors.f32           a vector a passage, in passage order
+    nearest.faiss         the same, made to be searched
+    tokens.u2             two bits a dimension for each token's vector, in passage order
+    rotation.f32          what a question's token vectors are turned by to meet those
     words/                tantivy: the passages' words, for BM25 and phrases
     encoder/              the exported network and its tokenizer
 """
@@ -18,6 +21,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -29,14 +33,16 @@ from typing import Any
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 import tantivy
 
-from qa.encoder import Encoder, Floats, TextEncoder, encode_passages
+from qa import tokens
+from qa.encoder import Encoder, Encoding, Floats, TextEncoder, encode_passages
 from qa.errors import IndexDamaged, IndexMissing, SettingsError
 from qa.loaders import Folder, SourceFile
 from qa.passage import Passage, split_passages
 from qa.source import Block, Erratum, Source, SourceInfo
-from qa.words import content_words, phrases, words
+from qa.words import content_words, phrases, sentences, words
 
 FORMAT = 1
 PASSAGE_TOKENS = 200  # neighbouring blocks are joined up to this size
@@ -96,12 +102,10 @@ def build(
         passages = [
             split_passages(source, encoder.count, encoder.spec.max_tokens, PASSAGE_TOKENS) for _, source in ordered
         ]
-        _write_texts(work / "texts.sqlite", ordered, passages)
         _write_words(work / "words", ordered, passages)
-        vectors = _vectors(ordered, passages, encoder, previous, progress)
-        index = faiss.IndexFlatIP(encoder.spec.dimension)
-        index.add(vectors)
-        faiss.write_index(index, str(work / "vectors.faiss"))
+        rows = _write_vectors(work, ordered, passages, encoder, previous, progress)
+        _write_texts(work / "texts.sqlite", ordered, rows)
+        _write_nearest(work, encoder.spec.dimension)
         (work / "encoder").mkdir()
         encoder.save(work / "encoder")
         manifest = {
@@ -157,41 +161,98 @@ def _reusable(folder: Path, encoder: TextEncoder) -> Generation | None:
     return previous if previous.manifest["encoder"] == asdict(encoder.spec) else None
 
 
-def _vectors(
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a passage: [start, end) in code points of the source, [first, last) in tokens of the passage."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A passage as it is stored: its tokens are the rows [first, last) of tokens.u2, and `crc` is their checksum."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+    crc: int
+    sentences: tuple[Sentence, ...]
+
+
+def _write_vectors(
+    work: Path,
     ordered: Sequence[tuple[SourceFile, Source]],
     passages: Sequence[Sequence[Passage]],
     encoder: TextEncoder,
     previous: Generation | None,
     progress: Progress,
-) -> Floats:
-    known = previous.vector_numbers() if previous else {}
-    keys = [(source.sha256, p.start, p.end) for (_, source), row in zip(ordered, passages, strict=True) for p in row]
-    texts = [source.text[p.start : p.end] for (_, source), row in zip(ordered, passages, strict=True) for p in row]
-    vectors = np.zeros((len(keys), encoder.spec.dimension), dtype=np.float32)
-    new = [i for i, key in enumerate(keys) if key not in known]
-    old = [i for i, key in enumerate(keys) if key in known]
-    if previous and old:
-        vectors[old] = previous.vectors([known[keys[i]] for i in old])
-    if new:
-        progress("encoding", 0, len(new))
-        vectors[new] = encode_passages(encoder, [texts[i] for i in new], lambda n: progress("encoding", n, len(new)))
-    return vectors
+) -> list[list[_Row]]:
+    """Write the vectors of all passages in order, those already in `previous` taken over; the rows say where."""
+    known = previous.passage_numbers() if previous else {}
+    matrix = tokens.rotation(encoder.spec.dimension)
+    matrix.tofile(work / "rotation.f32")
+
+    def is_new(source: Source, passage: Passage) -> bool:
+        return (source.sha256, passage.start, passage.end) not in known
+
+    pairs = [(s, p) for (_, s), row in zip(ordered, passages, strict=True) for p in row]
+    total = sum(is_new(s, p) for s, p in pairs)
+    encodings = encode_passages(encoder, (s.text[p.start : p.end] for s, p in pairs if is_new(s, p)))
+    done = first = 0
+    out: list[list[_Row]] = []
+    with (work / "vectors.f32").open("wb") as vectors, (work / "tokens.u2").open("wb") as codes:
+        for (_, source), row in zip(ordered, passages, strict=True):
+            out.append([])
+            for passage in row:
+                if previous is None or is_new(source, passage):
+                    encoding = next(encodings)
+                    vector, code = encoding.vector, tokens.compress(tokens.rotate(encoding.tokens, matrix))
+                    parts = _sentences(source, passage, encoding)
+                    done += 1
+                    progress("encoding", done, total)
+                else:
+                    number = known[source.sha256, passage.start, passage.end]
+                    vector, (code, parts) = previous.vectors([number])[0], previous.token_codes(number)
+                vectors.write(np.ascontiguousarray(vector, dtype="<f4").tobytes())
+                codes.write(code.tobytes())
+                last = first + len(code)
+                out[-1].append(_Row(passage.start, passage.end, first, last, zlib.crc32(code.tobytes()), parts))
+                first = last
+    return out
 
 
-def _write_texts(
-    path: Path, ordered: Sequence[tuple[SourceFile, Source]], passages: Sequence[Sequence[Passage]]
-) -> None:
+def _sentences(source: Source, passage: Passage, encoding: Encoding) -> tuple[Sentence, ...]:
+    out = []
+    for start, end in sentences(source.text, passage.start, passage.end):
+        first, last = np.searchsorted(encoding.starts, [start - passage.start, end - passage.start])
+        out.append(Sentence(start, end, int(first), int(last)))
+    return tuple(out)
+
+
+def _write_nearest(work: Path, dimension: int) -> None:
+    vectors = np.fromfile(work / "vectors.f32", dtype="<f4").reshape(-1, dimension)
+    index = faiss.IndexFlatIP(dimension)
+    index.add(vectors)
+    faiss.write_index(index, str(work / "nearest.faiss"))
+
+
+def _write_texts(path: Path, ordered: Sequence[tuple[SourceFile, Source]], rows: Sequence[Sequence[_Row]]) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         db.executescript(
             """
             CREATE TABLE source (number INTEGER PRIMARY KEY, id TEXT UNIQUE, kind TEXT, record TEXT, blocks TEXT,
                 errata TEXT, original TEXT, encoding TEXT, sha256 TEXT, length INTEGER,
                 first INTEGER, last INTEGER, text TEXT);
-            CREATE TABLE passage (number INTEGER PRIMARY KEY, source INTEGER, start INTEGER, "end" INTEGER);
+            CREATE TABLE passage (number INTEGER PRIMARY KEY, source INTEGER, start INTEGER, "end" INTEGER,
+                first INTEGER, last INTEGER, crc INTEGER, sentences TEXT);
             """
         )
         first = 0
-        for number, ((_, source), row) in enumerate(zip(ordered, passages, strict=True)):
+        for number, ((_, source), row) in enumerate(zip(ordered, rows, strict=True)):
             db.execute(
                 "INSERT INTO source VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
@@ -211,10 +272,17 @@ def _write_texts(
                 ),
             )
             db.executemany(
-                "INSERT INTO passage VALUES (?,?,?,?)",
-                [(first + i, number, p.start, p.end) for i, p in enumerate(row)],
+                "INSERT INTO passage VALUES (?,?,?,?,?,?,?,?)",
+                [
+                    (first + i, number, p.start, p.end, p.first, p.last, p.crc, _sentence_rows(p.sentences))
+                    for i, p in enumerate(row)
+                ],
             )
             first += len(row)
+
+
+def _sentence_rows(parts: Sequence[Sentence]) -> str:
+    return json.dumps([[s.start, s.end, s.first, s.last] for s in parts])
 
 
 def _write_words(
@@ -330,7 +398,10 @@ class Generation:
         try:
             uri = f"{(folder / 'texts.sqlite').resolve().as_uri()}?mode=ro&immutable=1"
             self._texts = sqlite3.connect(uri, uri=True, check_same_thread=False)
-            self._faiss = faiss.read_index(str(folder / "vectors.faiss"))
+            self._faiss = faiss.read_index(str(folder / "nearest.faiss"))
+            dimension = int(manifest["encoder"]["dimension"])
+            self._vectors = _mapped(folder / "vectors.f32", "<f4", dimension)
+            self._tokens = _mapped(folder / "tokens.u2", "u1", tokens.code_bytes(dimension))
             self._words = tantivy.Index.open(str(folder / "words"))
             self._words.register_tokenizer("folded", _analyzer())
             self._searcher = self._words.searcher()
@@ -425,7 +496,7 @@ class Generation:
             ).fetchall()
         return [Passage(source.id, start, end) for start, end in rows]
 
-    def vector_numbers(self) -> dict[tuple[str, int, int], int]:
+    def passage_numbers(self) -> dict[tuple[str, int, int], int]:
         """Passage numbers by (sha256 of the source's text, start, end)."""
         with self._lock:
             rows = self._texts.execute(
@@ -435,7 +506,27 @@ class Generation:
 
     def vectors(self, numbers: Sequence[int]) -> Floats:
         """The vectors of some passages, shape (len(numbers), dimension)."""
-        return np.asarray(self._faiss.reconstruct_batch(np.asarray(numbers, dtype=np.int64)), dtype=np.float32)
+        return np.asarray(self._vectors[np.asarray(numbers, dtype=np.int64)], dtype=np.float32)
+
+    def token_codes(self, number: int) -> tuple[tokens.Codes, tuple[Sentence, ...]]:
+        """The codes of a passage's tokens, checked against their checksum as they are read, and its sentences."""
+        with self._lock:
+            row = self._texts.execute(
+                "SELECT first,last,crc,sentences FROM passage WHERE number=?", (number,)
+            ).fetchone()
+        if row is None:
+            raise IndexDamaged(f"the index in {self.folder} has no passage {number}; {REBUILD}")
+        first, last, crc, parts = row
+        codes = np.asarray(self._tokens[first:last])
+        if zlib.crc32(codes.tobytes()) != crc:
+            raise IndexDamaged(f"the index is damaged: {self.folder / 'tokens.u2'} at passage {number}; {REBUILD}")
+        return codes, tuple(Sentence(*part) for part in json.loads(parts))
+
+    @cached_property
+    def rotation(self) -> Floats:
+        """What turns a question's token vectors to meet the passages'."""
+        flat = np.fromfile(self.folder / "rotation.f32", dtype="<f4")
+        return np.asarray(flat.reshape(int(len(flat) ** 0.5), -1), dtype=np.float32)
 
     def cosines(self, vector: Floats, numbers: Sequence[int]) -> list[float]:
         """Cosine of `vector` with some passages' vectors; each depends on its own pair alone, to the last bit."""
@@ -539,6 +630,13 @@ def _parameters(within: Ranges | None) -> Any:
         return None
     chosen = np.concatenate([np.arange(a, b, dtype=np.int64) for a, b in within])
     return faiss.SearchParameters(sel=faiss.IDSelectorBatch(chosen))  # type: ignore[call-arg]
+
+
+def _mapped(path: Path, dtype: str, width: int) -> npt.NDArray[Any]:
+    """A file of rows, mapped into memory; an empty one can't be mapped."""
+    if not path.stat().st_size:
+        return np.zeros((0, width), dtype=dtype)
+    return np.memmap(path, dtype=dtype, mode="r").reshape(-1, width)
 
 
 def read_manifest(path: Path, hash_up_to: int | None = None) -> dict[str, Any]:

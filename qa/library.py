@@ -21,6 +21,7 @@ from qa.search import Filters, Hit, search
 from qa.settings import DEFAULT_K, Settings
 from qa.source import Source, SourceInfo
 
+_SAMPLE = 48  # texts of the corpus that an exported encoder is checked on
 _CHANGES_LAST = 1.0  # seconds for which a look at the sources folder holds good
 
 
@@ -179,6 +180,7 @@ class Library:
         """
         with lock(self.settings.index, lambda: self._progress("waiting for another `qa index`", 0, 0)):
             loaded = self._load(skip_invalid)
+            sample = _sample(loaded)
             encoded = 0
 
             def progress(stage: str, done: int, total: int) -> None:
@@ -186,7 +188,7 @@ class Library:
                 encoded = total if stage == "encoding" else encoded
                 self._progress(stage, done, total)
 
-            with self._builder(rebuild) as encoder:
+            with self._builder(rebuild, sample) as encoder:
                 id = build(self.settings.index, loaded, encoder, progress, reuse=not rebuild)
         self._changes = None
         counts = read_manifest(self.settings.index / current_name(self.settings.index), 0)["counts"]
@@ -224,7 +226,7 @@ class Library:
         return folder
 
     @contextmanager
-    def _builder(self, rebuild: bool) -> Iterator[TextEncoder]:
+    def _builder(self, rebuild: bool, sample: list[str]) -> Iterator[TextEncoder]:
         """The encoder to build with: the one given, the one in the index if of the same model, or a fresh export."""
         if self._encoder is not None:
             yield self._encoder
@@ -236,7 +238,7 @@ class Library:
                 return
         self._progress("loading the model", 0, 0)
         with tempfile.TemporaryDirectory(prefix=BUILDING, dir=self.settings.index) as work:
-            yield export(self.settings.model, Path(work))
+            yield export(self.settings.model, Path(work), sample)
 
     def _kept_encoder(self) -> TextEncoder | None:
         try:
@@ -266,3 +268,10 @@ class Library:
 
     def _same_model(self, generation: Generation) -> bool:
         return bool(Path(self.settings.model).name == generation.manifest["encoder"]["model"])
+
+
+def _sample(loaded: Folder) -> list[str]:
+    """Blocks of text from all over the corpus, for the encoder to be checked on."""
+    blocks = [(source, block) for _, source in loaded.sources for block in source.blocks if block.kind != "heading"]
+    step = max(1, len(blocks) // _SAMPLE)
+    return [source.text[block.start : block.end] for source, block in blocks[::step][:_SAMPLE]]

