@@ -46,7 +46,7 @@ def test_an_empty_value_is_refused_by_name(name: str, value: str) -> None:
 @pytest.mark.parametrize("name", ["sources", "index", "model"])
 def test_an_empty_argument_is_refused_too(name: str) -> None:
     with pytest.raises(QAError, match=f"QA_{name.upper()} is empty"):
-        Settings.load(**{name: " "}, environ={})  # type: ignore[arg-type]
+        Settings.load(**{name: " "}, environ={})
 
 
 def test_settings_do_not_change() -> None:
