@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
+import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from qa.errors import QAError, QueryError
+from qa.errors import QAError, QueryError, SettingsError
 from qa.settings import DEFAULT_K, Settings
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from qa.search import Filters
 
 FOUND, NOTHING, ERROR = 0, 1, 2
+
+# What JSON lets stand as it is but a terminal obeys, or a reader of lines takes for a line's end.
+_ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
 
 app = typer.Typer(
     name="qa",
@@ -134,8 +140,8 @@ def sources_command(sources: Sources = None, index: IndexDir = None, as_json: Js
 
     with _library(sources, index) as library:
         infos = library.sources()
+        _tell_changes(library)
         _print({"sources": [info.to_dict() for info in infos]} if as_json else render.sources(infos), as_json)
-        _finish(True, library)
 
 
 @app.command(epilog="Examples: qa show yoho2021   ·   qa show yoho2021 --text | sha256sum")
@@ -156,14 +162,15 @@ def show(
                     f"--text prints a whole source, and '{id}' is a citation; leave out --text or name the source"
                 )
             place = library.show(id)
+            _tell_changes(library)
             _print(place.to_dict() if as_json else render.surroundings(place), as_json)
         else:
             source = library.source(id)
+            _tell_changes(library)
             if text:
-                sys.stdout.write(source.text)
+                _write(render.visible(source.text) if sys.stdout.isatty() else source.text)
             else:
                 _print({**source.info.to_dict(), "text": source.text} if as_json else render.source(source), as_json)
-        _finish(True, library)
 
 
 @app.command(epilog="Example: qa serve --port 8000, then: curl 'localhost:8000/v1/search?q=Korea+clause'")
@@ -180,8 +187,10 @@ def serve(
 
     with _library(sources, index) as library:
         library.generation()
-        _tell(f"listening on http://{host}:{port} (stop with Ctrl-C)")
-        uvicorn.run(create_app(library), host=host, port=port, log_level="warning")
+        server = uvicorn.Server(uvicorn.Config(create_app(library), log_level="warning"))
+        with _listener(host, port) as listener, suppress(KeyboardInterrupt):
+            _tell(f"listening on http://{host}:{port} (stop with Ctrl-C)")
+            server.run(sockets=[listener])
 
 
 @app.command("eval", epilog="Examples: qa eval   ·   qa eval my-cases.jsonl --sources ~/papers --index ~/papers-index")
@@ -195,42 +204,65 @@ def evaluate(
     index: IndexDir = None,
     as_json: Json = False,
 ) -> None:
-    """Measure answers against cases. Exit 1 when a headline figure fell below the baseline."""
+    """Measure answers against cases. Exit 1 when a headline figure fell below the baseline, or a quote is not exact."""
     from evals import facts
 
-    with _library(sources, index) as library:
+    with _library(sources, index) as library, _progress() as progress:
         path = cases or facts.CASES
-        report = facts.evaluate(library, facts.read_cases(path), _progress())
-        flips = facts.compare(report, baseline or (facts.BASELINE if cases is None else None))
-        written = out or Path(f"{path.stem}.report.json" if cases else "index/eval.json")
+        asked = facts.read_cases(path)
+        if cases is None and baseline is None and facts.BASELINE.exists():
+            baseline = facts.BASELINE
+        before = facts.read_report(baseline) if baseline else None
+        report = facts.evaluate(library, asked, progress)
+        comparison = facts.compare(report, before) if before else None
+        written = out or (Path(f"{path.stem}.report.json") if cases else library.settings.index / "eval.json")
         written.parent.mkdir(parents=True, exist_ok=True)
         written.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        _print(report if as_json else facts.render(report, flips), as_json)
+        _print(report if as_json else facts.render(report, comparison), as_json)
         _tell(f"report written to {written}")
-        if flips is not None and flips.fallen:
+        if facts.misquoted(report) or (comparison and comparison.fallen):
             raise typer.Exit(NOTHING)
 
 
 def main() -> NoReturn:
-    """Run the command line; errors of ours are one message on standard error and exit 2."""
+    """Run the command line; an error is one message on standard error and exit 2, an interrupt exit 130."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):  # UTF-8 whatever the locale, or digests of texts would differ
+        if isinstance(stream, io.TextIOWrapper):
+            reads = stream is sys.stdin
+            stream.reconfigure(
+                encoding="utf-8-sig" if reads else "utf-8",
+                errors="surrogateescape" if reads else "backslashreplace",
+                newline=None if reads else "\n",
+            )
     try:
-        app(standalone_mode=True)
-    except QAError as error:
+        app()
+    except (QAError, OSError) as error:
         _tell(f"error: {error}")
-        code = ERROR
-    except BrokenPipeError:  # the reader has gone, as in `qa search … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = FOUND
-    else:
-        code = FOUND
-    sys.exit(code)
+        sys.exit(ERROR)
+    sys.exit(FOUND)
 
 
 @contextmanager
 def _library(sources: Path | None, index: Path | None) -> Iterator[Library]:
     from qa.library import Library
 
-    yield Library(Settings.load(sources, index), progress=_progress())
+    settings = Settings.load(sources, index)
+    with _progress() as progress:
+        yield Library(settings, progress=progress)
+
+
+@contextmanager
+def _listener(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens; SettingsError if the address can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"can't listen on {host} port {port} ({error.strerror}); choose others with --host and --port"
+        ) from error
+    with listener:
+        yield listener
 
 
 def _filters(
@@ -244,39 +276,76 @@ def _filters(
 def _each(text: str, one: Callable[[str], bool], as_json: bool) -> bool:
     """Run `one` on the text, or on every line of standard input if the text is "-"; whether all found something."""
     if text != "-":
-        return one(text)
-    found = True
-    for line in sys.stdin:
-        if line.strip():
+        return one(_checked(text))
+    found = []
+    for number, line in enumerate(sys.stdin, 1):
+        if line := line.strip():
             if not as_json:
-                _print(f"> {line.strip()}", False)
-            found = one(line.strip()) and found
-    return found
+                _print(f"> {line}", False)
+            try:
+                found.append(one(_checked(line)))
+            except QueryError as error:
+                raise QueryError(f"line {number}: {error}") from error
+    if not found:
+        raise QueryError("standard input has no lines to read; write one question a line")
+    return all(found)
+
+
+def _checked(text: str) -> str:
+    """A question as it was given; QueryError if it isn't UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError("the question isn't UTF-8; write it in that encoding") from error
+    return text
 
 
 def _finish(found: bool, library: Library) -> None:
-    changes = library.changes()
-    if changes:
-        _tell(f"note: the sources have changed since they were indexed ({changes}); run `qa index`")
+    _tell_changes(library)
     if not found:
         raise typer.Exit(NOTHING)
 
 
-def _print(what: Any, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(what, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-    else:
-        from qa import render
+def _tell_changes(library: Library) -> None:
+    changes = library.changes()
+    if changes:
+        _tell(f"note: the sources have changed since they were indexed ({changes}); run `qa index`")
 
-        render.console().print(what)
+
+def _print(what: Any, as_json: bool) -> None:
+    """Print an object as one line of JSON; or, for people, a text (one line) or something that rich lays out."""
+    if as_json:
+        _write(json.dumps(what, ensure_ascii=False).translate(_ESCAPED) + "\n")
+        return
+    from qa import render
+
+    console = render.console()
+    with console.capture() as captured:
+        if isinstance(what, str):
+            console.print(render.visible(what), soft_wrap=True)
+        else:
+            console.print(what)
+    _write(re.sub(r" +$", "", captured.get(), flags=re.MULTILINE))
+
+
+def _write(text: str) -> None:
+    """Write to standard output at once; if its reader has gone, as in `qa search … | head`, be done in peace."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FOUND) from None
 
 
 def _tell(message: str) -> None:
-    print(message, file=sys.stderr)
+    from qa import render
+
+    print(render.visible(message), file=sys.stderr)
 
 
-def _progress() -> Progress:
+@contextmanager
+def _progress() -> Iterator[Progress]:
     """A progress bar on standard error, one line a stage, shown only while something takes time."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
@@ -290,6 +359,8 @@ def _progress() -> Progress:
         TimeRemainingColumn(),
         console=console(stderr=True),
         transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
     tasks: dict[str, Any] = {}
 
@@ -309,4 +380,7 @@ def _progress() -> Progress:
         if total and done >= total:
             bar.stop()
 
-    return report
+    try:
+        yield report
+    finally:
+        bar.stop()

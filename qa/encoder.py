@@ -192,13 +192,8 @@ def encode_passages(encoder: TextEncoder, texts: Iterable[str]) -> Iterator[Enco
 
 def _pool(states: Floats, pooling: str) -> Floats:
     """One unit vector of a text's token vectors, shape (tokens, dimension) → (dimension,)."""
-    if pooling == "mean":
-        vector = states.mean(axis=0)
-    elif pooling == "cls":
-        vector = states[0]
-    else:
-        vector = states.max(axis=0)
-    return _unit(vector[None])[0]
+    vectors = {"mean": states.mean(axis=0), "cls": states[0], "max": states.max(axis=0)}
+    return np.asarray(_unit(vectors[pooling][None])[0], dtype=np.float32)
 
 
 def _neighbours(vectors: Floats) -> list[list[int]]:

@@ -49,7 +49,13 @@ PASSAGE_TOKENS = 200  # neighbouring blocks are joined up to this size
 REBUILD = "run `qa index --rebuild` to make it anew"
 
 # Files up to this size are hashed whenever an index is opened; larger ones by `qa index --check`.
-_HASHED_ON_OPEN = 128 * 2**20
+_HASHED_ON_OPEN = 32 * 2**20
+# Up to this many passages every vector is compared; beyond, faiss looks through the nearest cells of an inverted file
+# of one-byte components, through as many of them as a sample needs for this recall of its nearest neighbours.
+_EXACT_UP_TO = 50_000
+_RECALL, _RECALL_AT, _RECALL_SAMPLE = 0.98, 10, 200
+_TRAINED_ON = 64  # vectors a cell that the cells are found from
+
 _LOCK = ".lock"
 BUILDING = ".building-"
 _CACHED_SOURCES = 256
@@ -105,13 +111,14 @@ def build(
         _write_words(work / "words", ordered, passages)
         rows = _write_vectors(work, ordered, passages, encoder, previous, progress)
         _write_texts(work / "texts.sqlite", ordered, rows)
-        _write_nearest(work, encoder.spec.dimension)
+        nearest = _write_nearest(work, encoder.spec.dimension)
         (work / "encoder").mkdir()
         encoder.save(work / "encoder")
         manifest = {
             "generation": id,
             **identity,
             "counts": {"sources": len(ordered), "passages": sum(map(len, passages))},
+            "nearest": nearest,
             "origin": files,
             "files": {name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for name, path in _files(work)},
         }
@@ -173,7 +180,9 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A passage as it is stored: its tokens are the rows [first, last) of tokens.u2, and `crc` is their checksum."""
+    """A passage as it is stored: its tokens are the rows [first, last) of tokens.u2; `crc` is a checksum of its vector
+    and those.
+    """
 
     start: int
     end: int
@@ -217,12 +226,16 @@ def _write_vectors(
                 else:
                     number = known[source.sha256, passage.start, passage.end]
                     vector, (code, parts) = previous.vectors([number])[0], previous.token_codes(number)
-                vectors.write(np.ascontiguousarray(vector, dtype="<f4").tobytes())
+                vectors.write(vector.astype("<f4").tobytes())
                 codes.write(code.tobytes())
                 last = first + len(code)
-                out[-1].append(_Row(passage.start, passage.end, first, last, zlib.crc32(code.tobytes()), parts))
+                out[-1].append(_Row(passage.start, passage.end, first, last, _crc(vector, code), parts))
                 first = last
     return out
+
+
+def _crc(vector: Floats, codes: tokens.Codes) -> int:
+    return zlib.crc32(codes.tobytes(), zlib.crc32(vector.astype("<f4").tobytes()))
 
 
 def _sentences(source: Source, passage: Passage, encoding: Encoding) -> tuple[Sentence, ...]:
@@ -233,11 +246,45 @@ def _sentences(source: Source, passage: Passage, encoding: Encoding) -> tuple[Se
     return tuple(out)
 
 
-def _write_nearest(work: Path, dimension: int) -> None:
-    vectors = np.fromfile(work / "vectors.f32", dtype="<f4").reshape(-1, dimension)
-    index = faiss.IndexFlatIP(dimension)
-    index.add(vectors)
+def _write_nearest(work: Path, dimension: int) -> dict[str, Any]:
+    """Write what finds the nearest vectors, and return how it does: the manifest's `nearest`."""
+    vectors = _mapped(work / "vectors.f32", "<f4", dimension)
+    if len(vectors) <= _EXACT_UP_TO:
+        exact = faiss.IndexFlatIP(dimension)
+        exact.add(np.ascontiguousarray(vectors))
+        faiss.write_index(exact, str(work / "nearest.faiss"))
+        return {"factory": "Flat", "recall": 1.0}
+    cells = 2 ** int(np.log2(4 * np.sqrt(len(vectors))))
+    factory = f"IVF{cells},SQ8"
+    index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
+    step = max(1, len(vectors) // (_TRAINED_ON * cells))
+    index.train(np.ascontiguousarray(vectors[::step]))
+    for first in range(0, len(vectors), 2**16):
+        index.add(np.ascontiguousarray(vectors[first : first + 2**16]))
+    probes, recall = _probes(index, vectors, cells)
     faiss.write_index(index, str(work / "nearest.faiss"))
+    return {"factory": factory, "probes": probes, "recall": recall, "recall_at": _RECALL_AT, "sample": _RECALL_SAMPLE}
+
+
+def _probes(index: Any, vectors: npt.NDArray[Any], cells: int) -> tuple[int, float]:
+    """The fewest cells, by doubling, in which a sample of the vectors finds its nearest neighbours; and the recall."""
+    chosen = np.linspace(0, len(vectors) - 1, _RECALL_SAMPLE).astype(np.int64)
+    sample = np.ascontiguousarray(vectors[chosen])
+    best = np.full((len(sample), 0), 0, dtype=np.int64)
+    scores = np.full((len(sample), 0), 0, dtype=np.float32)
+    for first in range(0, len(vectors), 2**16):
+        products = sample @ np.asarray(vectors[first : first + 2**16]).T
+        numbers = np.broadcast_to(np.arange(first, first + products.shape[1]), products.shape)
+        scores, best = np.hstack([scores, products]), np.hstack([best, numbers])
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :_RECALL_AT]
+        scores, best = np.take_along_axis(scores, order, 1), np.take_along_axis(best, order, 1)
+    probes, recall = 8, 0.0  # questions lie farther from the passages than these do from one another
+    while recall < _RECALL and probes < cells:
+        probes *= 2
+        index.nprobe = probes
+        _, found = index.search(sample, 2 * _RECALL_AT)  # scores are exact only after the search
+        recall = float(np.mean([len({*a} & {*b}) / _RECALL_AT for a, b in zip(best, found, strict=True)]))
+    return probes, round(recall, 4)
 
 
 def _write_texts(path: Path, ordered: Sequence[tuple[SourceFile, Source]], rows: Sequence[Sequence[_Row]]) -> None:
@@ -398,7 +445,8 @@ class Generation:
         try:
             uri = f"{(folder / 'texts.sqlite').resolve().as_uri()}?mode=ro&immutable=1"
             self._texts = sqlite3.connect(uri, uri=True, check_same_thread=False)
-            self._faiss = faiss.read_index(str(folder / "nearest.faiss"))
+            flags = 0 if manifest["nearest"]["factory"] == "Flat" else faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY
+            self._faiss = faiss.read_index(str(folder / "nearest.faiss"), flags)
             dimension = int(manifest["encoder"]["dimension"])
             self._vectors = _mapped(folder / "vectors.f32", "<f4", dimension)
             self._tokens = _mapped(folder / "tokens.u2", "u1", tokens.code_bytes(dimension))
@@ -509,7 +557,7 @@ class Generation:
         return np.asarray(self._vectors[np.asarray(numbers, dtype=np.int64)], dtype=np.float32)
 
     def token_codes(self, number: int) -> tuple[tokens.Codes, tuple[Sentence, ...]]:
-        """The codes of a passage's tokens, checked against their checksum as they are read, and its sentences."""
+        """The codes of a passage's tokens, checked with its vector against their checksum, and its sentences."""
         with self._lock:
             row = self._texts.execute(
                 "SELECT first,last,crc,sentences FROM passage WHERE number=?", (number,)
@@ -518,8 +566,8 @@ class Generation:
             raise IndexDamaged(f"the index in {self.folder} has no passage {number}; {REBUILD}")
         first, last, crc, parts = row
         codes = np.asarray(self._tokens[first:last])
-        if zlib.crc32(codes.tobytes()) != crc:
-            raise IndexDamaged(f"the index is damaged: {self.folder / 'tokens.u2'} at passage {number}; {REBUILD}")
+        if _crc(self._vectors[number], codes) != crc:
+            raise IndexDamaged(f"the index is damaged: the vectors of passage {number} in {self.folder}; {REBUILD}")
         return codes, tuple(Sentence(*part) for part in json.loads(parts))
 
     @cached_property
@@ -540,16 +588,36 @@ class Generation:
         k = min(k, self.count)
         if k < 1 or within == []:
             return []
-        parameters = _parameters(within)
-        scores, numbers = self._faiss.search(vector[None], k, params=parameters)
-        found = [int(n) for n in numbers[0] if n >= 0]
-        worst = float(scores[0][len(found) - 1]) if found else 0.0
-        if len(found) == k < self.count and worst == float(scores[0][-1]):
-            # Passages with one text have one score: take all that reach the last place, then the first of them.
-            limits, _, reached = self._faiss.range_search(vector[None], np.nextafter(worst, -2.0), params=parameters)
-            found = sorted({*found, *(int(n) for n in reached[limits[0] : limits[1]])})
+        how = self.manifest["nearest"]
+        if how["factory"] == "Flat":
+            found = self._nearest_exactly(vector, k, within)
+        elif within is not None and sum(b - a for a, b in within) <= _EXACT_UP_TO:
+            found = self._nearest_among(vector, k, within)
+        else:
+            parameters = faiss.SearchParametersIVF(nprobe=how["probes"], **_selected(within))  # type: ignore[call-arg]
+            _, numbers = self._faiss.search(vector[None], 2 * k, params=parameters)
+            found = sorted(int(n) for n in numbers[0] if n >= 0)
         ranked = sorted(zip(self.cosines(vector, found), found, strict=True), key=lambda pair: (-pair[0], pair[1]))
         return [number for _, number in ranked[:k]]
+
+    def _nearest_exactly(self, vector: Floats, k: int, within: Ranges | None) -> list[int]:
+        parameters = faiss.SearchParameters(**_selected(within)) if within is not None else None
+        scores, numbers = self._faiss.search(vector[None], k, params=parameters)
+        found = [int(n) for n in numbers[0] if n >= 0]
+        if len(found) < k or k == self.count:
+            return found
+        # Passages with one text have one score: take all that reach the last place, for the first of them to be kept.
+        worst = np.nextafter(scores[0][-1] - np.float32(1e-6), np.float32(-2))
+        limits, _, reached = self._faiss.range_search(vector[None], float(worst), params=parameters)
+        return sorted({*found, *(int(n) for n in reached[limits[0] : limits[1]])})
+
+    def _nearest_among(self, vector: Floats, k: int, within: Ranges) -> list[int]:
+        chosen = np.concatenate([np.arange(a, b) for a, b in within])
+        products = np.concatenate([self._vectors[a:b] @ vector for a, b in within])
+        if len(chosen) <= k:
+            return [int(n) for n in chosen]
+        worst = np.partition(products, -k)[-k]
+        return [int(n) for n in chosen[products >= worst - np.float32(1e-6)]]
 
     def matching(self, question: str, k: int, within: Ranges | None = None) -> Scored:
         """The k passages that best match the question's words by BM25; its quoted phrases must all stand in them."""
@@ -624,12 +692,11 @@ class Generation:
         return sorted(scored, key=lambda pair: (-pair[1], pair[0]))
 
 
-def _parameters(within: Ranges | None) -> Any:
-    """What confines a faiss search to some passages."""
+def _selected(within: Ranges | None) -> dict[str, Any]:
+    """The argument that confines a faiss search to some passages; none for all."""
     if within is None:
-        return None
-    chosen = np.concatenate([np.arange(a, b, dtype=np.int64) for a, b in within])
-    return faiss.SearchParameters(sel=faiss.IDSelectorBatch(chosen))  # type: ignore[call-arg]
+        return {}
+    return {"sel": faiss.IDSelectorBatch(np.concatenate([np.arange(a, b, dtype=np.int64) for a, b in within]))}
 
 
 def _mapped(path: Path, dtype: str, width: int) -> npt.NDArray[Any]:

@@ -139,7 +139,7 @@ class Library:
         return source
 
     def show(self, id: str) -> Surroundings:
-        """A citation id's words in their surroundings; NotFound if the index doesn't hold that version of the source."""
+        """A citation's words in their surroundings; NotFound if the index doesn't hold that version of the source."""
         wanted = CitationId.parse(id)
         source = self.source(wanted.source)
         if not source.sha256.startswith(wanted.sha16):

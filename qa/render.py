@@ -1,41 +1,53 @@
-"""Nouns → a terminal. Source text goes through rich's Text, never through its markup."""
+"""Nouns → a terminal. Source text goes through `visible` and rich's Text, never through its markup."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from qa.answer import Answer
-from qa.citation import Citation
-from qa.library import Search, Surroundings
-from qa.search import Highlight, Hit
 from qa.source import Locator, Record, Source, SourceInfo, count_works, year_of
 
+if TYPE_CHECKING:
+    from qa.answer import Answer
+    from qa.citation import Citation
+    from qa.library import Search, Surroundings
+    from qa.search import Highlight, Hit
+
 MARK = "bold yellow"
+
+# Control characters drive a terminal (and rich drops some, which would shift the marks): show a picture of each.
+_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
+_PICTURES |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
+
+
+def visible(text: str) -> str:
+    """`text` with a printable character in place of every control character but tab and newline, one for one."""
+    return text.translate(_PICTURES)
 
 
 def reference(record: Record, kind: str, locator: Locator | None) -> Text:
     """A citation as a writer reads it: author, year, title, section, paragraph; a brief is named as one."""
     out = Text("Brief of " if kind == "brief" else "")
-    names = _names(record)
+    names = visible(_names(record))
     year = f"({year_of(record) or 'no date'})"
-    title = Text(str(record.get("title") or f"[untitled: {record.get('id')}]"), style="italic")
+    title = Text(visible(str(record.get("title") or f"[untitled: {record.get('id')}]")), style="italic")
     out.append_text(Text.assemble(f"{names} {year}. ", title) if names else Text.assemble(title, f" {year}"))
     for section in locator.sections[-1:] if locator else ():
-        out.append(f", “{section}”")
+        out.append(f", “{visible(section)}”")
     if locator and locator.paragraph:
         out.append(f", para. {locator.paragraph}")
     if locator and (locator.page_label or locator.page):
-        out.append(f", p. {locator.page_label or locator.page}")
+        out.append(visible(f", p. {locator.page_label or locator.page}"))
     return out
 
 
 def _names(record: Record) -> str:
     people = record.get("author") or []
-    families = [person.get("family") or person.get("literal") or "" for person in people]
+    families = [name for p in people if (name := p.get("family") or p.get("literal") or p.get("given"))]
     if not families:
         return str(record.get("publisher") or "")
     if len(families) > 2:
@@ -78,7 +90,7 @@ def _hits(hits: Iterable[Hit], scores: bool = False) -> list[RenderableType]:
 
 def quoted(citation: Citation, highlights: Sequence[Highlight] = ()) -> Text:
     """A citation's quote between quotation marks, the highlighted words marked."""
-    text = Text(citation.quote)
+    text = Text(visible(citation.quote))
     for mark in highlights:
         text.stylize(MARK, mark.start - citation.start, mark.end - citation.start)
     return Text("“").append_text(text).append("”")
@@ -87,7 +99,7 @@ def quoted(citation: Citation, highlights: Sequence[Highlight] = ()) -> Text:
 def errata(citation: Citation) -> list[Text]:
     """Our notes on the statements of a quote that the record contradicts."""
     return [
-        Text.assemble(("Our note. ", "bold red"), f"The source says: {e.says} The record: {e.record}")
+        Text.assemble(("Our note. ", "bold red"), visible(f"The source says: {e.says} The record: {e.record}"))
         for e in citation.errata
     ]
 
@@ -95,9 +107,9 @@ def errata(citation: Citation) -> list[Text]:
 def surroundings(result: Surroundings) -> RenderableType:
     """A citation in the text around it, its own words marked."""
     citation = result.citation
-    body = Text(result.before, style="dim")
-    body.append(citation.quote, style=MARK)
-    body.append(result.after, style="dim")
+    body = Text.assemble(
+        (visible(result.before), "dim"), (visible(citation.quote), MARK), (visible(result.after), "dim")
+    )
     head = reference(citation.record, citation.kind, citation.original_locator or citation.locator)
     return Group(head, Text(citation.id, style="dim"), Text(), body, *errata(citation))
 
@@ -108,7 +120,7 @@ def source(result: Source) -> RenderableType:
     head = Text.assemble(reference(info.record, info.kind, None), "\n", (f"{info.id} · sha256 {info.sha256}", "dim"))
     if info.missing:
         head.append(f"\nnot in the record: {', '.join(info.missing)}", style="dim")
-    return Group(head, Text(), Text(result.text))
+    return Group(head, Text(), Text(visible(result.text)))
 
 
 def sources(infos: Sequence[SourceInfo]) -> RenderableType:

@@ -8,8 +8,9 @@ many of its words are met; late interaction, how well each of its tokens is met.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from qa import tokens
@@ -72,11 +73,8 @@ class Filters:
     until: str | None = None
     kind: str | None = None
 
-    def admit(self, entries: Iterable[SourceEntry]) -> Ranges | None:
-        """The passage numbers to look among; None means all. QueryError for an id or a date that can't be."""
-        if self == Filters():
-            return None
-        entries = list(entries)
+    def admit(self, entries: Sequence[SourceEntry]) -> Ranges:
+        """The passage numbers to look among; QueryError for an id or a date that can't be."""
         unknown = sorted(set(self.sources) - {entry.info.id for entry in entries})
         if unknown:
             raise QueryError(f"there is no source '{unknown[0]}' in the index; `qa sources` lists them")
@@ -115,7 +113,7 @@ def search(
     if not 1 <= k <= MAX_K:
         raise QueryError(f"k is {k}; it can be 1 to {MAX_K}")
     asked = encoder.encode(question, "question")
-    within = filters.admit(generation.entries)
+    within = None if filters == Filters() else filters.admit(generation.entries)
     fused = candidates(generation, asked, question, max(DEPTH, k), within)
     hits = []
     for ranked in rerank(generation, asked, fused, max(RERANKED, k))[:k]:
@@ -162,11 +160,13 @@ def candidates(
 
 def rerank(generation: Generation, asked: Encoding, fused: Sequence[Ranked], depth: int) -> list[Ranked]:
     """The first `depth` candidates ranked anew with late interaction; the others are dropped."""
-    question = tokens.rotate(asked.tokens, generation.rotation)
+    chosen = fused[:depth]
+    stored = [generation.token_codes(candidate.number) for candidate in chosen]
+    with _one_thread():
+        question = tokens.rotate(asked.tokens, generation.rotation)
+        matrices = tokens.similarities([codes for codes, _ in stored], question)
     ranked = []
-    for candidate in fused[:depth]:
-        codes, parts = generation.token_codes(candidate.number)
-        similarity = tokens.similarities(codes, question)
+    for candidate, (_, parts), similarity in zip(chosen, stored, matrices, strict=True):
         whole, single = tokens.late_interaction(similarity, [(part.first, part.last) for part in parts])
         best = max(range(len(parts)), key=lambda i: (single[i], -i), default=None)
         late = whole if best is None else (whole + single[best]) / 2
@@ -174,6 +174,18 @@ def rerank(generation: Generation, asked: Encoding, fused: Sequence[Ranked], dep
         score = sum(weight * scores[stage] for stage, weight in FINAL_WEIGHTS.items())
         ranked.append(Ranked(candidate.number, score, scores, None if best is None else parts[best]))
     return _best_first(ranked)
+
+
+@cache
+def _threads() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _one_thread() -> Any:
+    """Keep BLAS on one thread: for products this small others only wait, and a service has its own."""
+    return _threads().limit(limits=1, user_api="blas")
 
 
 def _best_first(ranked: Sequence[Ranked]) -> list[Ranked]:

@@ -21,9 +21,7 @@ _LEVELS = np.array([-1.5104, -0.4528, 0.4528, 1.5104], dtype=np.float32)
 _PER_BYTE = 4
 _SEED = 20_000_805
 
-# What each byte stands for: four levels, shape (256, 4), and the sum of their squares, shape (256,).
-_UNPACKED = _LEVELS[(np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3]
-_SQUARES = (_UNPACKED**2).sum(axis=1)
+_UNPACKED = _LEVELS[(np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3]  # what each byte stands for, (256, 4)
 
 
 def rotation(dimension: int) -> Floats:
@@ -52,16 +50,24 @@ def compress(rotated: Floats) -> Codes:
     return np.asarray(parts[..., 0] | parts[..., 1] << 2 | parts[..., 2] << 4 | parts[..., 3] << 6, dtype=np.uint8)
 
 
-def similarities(codes: Codes, question: Floats) -> Floats:
-    """Cosines of a passage's tokens with a question's rotated tokens, shape (passage tokens, question tokens)."""
-    vectors = _UNPACKED[codes].reshape(len(codes), -1)
-    lengths = np.sqrt(_SQUARES[codes].sum(axis=1, keepdims=True))
-    return np.asarray((vectors @ question.T) / lengths, dtype=np.float32)
+def similarities(passages: Sequence[Codes], question: Floats) -> list[Floats]:
+    """Cosines of each passage's tokens with a question's rotated ones, shape (passage tokens, question tokens) each."""
+    if not passages:
+        return []
+    vectors = np.take(_UNPACKED, np.concatenate(passages), axis=0).reshape(-1, question.shape[1])
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    products = (vectors @ question.T) / lengths[:, None]
+    return np.split(products, np.cumsum([len(codes) for codes in passages])[:-1])
 
 
 def late_interaction(similarity: Floats, sentences: Sequence[tuple[int, int]]) -> tuple[float, list[float]]:
-    """How well a passage meets a question, and how well each of its sentences (token ranges) does by itself: 0 to 1."""
-    if not similarity.size:
+    """How well a passage meets a question, and how well each of its sentences does by itself: 0 to 1.
+
+    The sentences are ranges of tokens that follow one another and hold all of the passage's between them.
+    """
+    filled = [i for i, (first, last) in enumerate(sentences) if first < last]
+    if not filled or not similarity.size:
         return 0.0, [0.0] * len(sentences)
-    whole = float(similarity.max(axis=0).mean())
-    return whole, [float(similarity[a:b].max(axis=0).mean()) if a < b else 0.0 for a, b in sentences]
+    met = np.maximum.reduceat(similarity, [sentences[i][0] for i in filled], axis=0)
+    scores = dict(zip(filled, met.mean(axis=1).tolist(), strict=True))
+    return float(met.max(axis=0).mean()), [scores.get(i, 0.0) for i in range(len(sentences))]

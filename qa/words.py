@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 # Scripts written without spaces: each character is a word of its own.
-_UNSPACED = r"\u0e00-\u0e7f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_UNSPACED = r"\u0e00-\u0e7f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 # What a word goes on with that Python's \w leaves out: accents, vowel points, vowel signs, soft hyphens.
 _MARKS = r"\u00ad\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0970-\u0dff"
 _WORD = re.compile(
@@ -67,7 +67,7 @@ def words(text: str) -> Iterator[Word]:
         raw = match.group()
         if raw in ("s", "S") and start and text[start - 1] in "'’":
             continue
-        folded = fold(raw) if raw[0].isdigit() else fold(raw.replace(".", ""))
+        folded = "".join(fold(raw if raw[0].isdigit() else raw.replace(".", "")).split())  # U+FE70 folds to a blank
         if folded:
             yield Word(folded, start, end)
 

@@ -57,6 +57,7 @@ def write(folder: Path, **files: str | bytes) -> Path:
         (b"a\r\r\nb", "a\n\nb", "utf-8"),
         ("a\u2028b\x85c\x0cd\x0be".encode(), "a\u2028b\x85c\x0cd\x0be", "utf-8"),
         ("mid\ufeffdle".encode(), "mid\ufeffdle", "utf-8"),
+        (codecs.BOM_UTF8 * 2 + b"a", "\ufeffa", "utf-8"),
     ],
 )
 def test_text_is_decoded_once_and_only_newlines_change(data: bytes, text: str, encoding: str) -> None:
@@ -392,9 +393,9 @@ def test_two_files_with_one_id_are_told_and_the_first_stays(tmp_path: Path) -> N
 
 
 def test_an_empty_file_claims_no_id(tmp_path: Path) -> None:
-    write(tmp_path, a_md="", a_txt="text")
+    write(tmp_path, a_md="", a_txt="text", b_md="text", b_txt=" ")
     loaded = load_folder(tmp_path)
-    assert [source.id for _, source in loaded.sources] == ["a"] and loaded.problems == ()
+    assert [source.id for _, source in loaded.sources] == ["a", "b"] and loaded.problems == ()
 
 
 def test_all_problems_are_told_at_once_and_the_rest_is_read(tmp_path: Path) -> None:

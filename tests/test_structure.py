@@ -129,6 +129,10 @@ def test_a_table_is_one_block() -> None:
     assert seen("| a | b |\n|---|---|\n| 1 | 2 |\n") == [("paragraph", "| a | b |\n|---|---|\n| 1 | 2 |")]
 
 
+def test_a_table_straight_after_a_line_is_a_block_of_its_own() -> None:
+    assert [kind for kind, _ in seen("words.\n| a | b |\n|---|---|\n| 1 | 2 |\n")] == ["paragraph", "paragraph"]
+
+
 def test_link_definitions_are_not_lost() -> None:
     assert seen("words.\n\n[a]: http://example.org 'A'\n")[1] == ("paragraph", "[a]: http://example.org 'A'")
 

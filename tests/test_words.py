@@ -47,6 +47,8 @@ def told(text: str) -> list[str]:
         ("한국 군대", ["한국", "군대"]),
         ("हिन्दी में", [fold("हिन्दी"), fold("में")]),
         ("co\u00adoperate", ["cooperate"]),
+        ("\ufe70 \u037a a", ["a"]),  # letters that fold to a blank
+        ("\ufdfa", ["\u0635\u0644\u0649\u0627\u0644\u0644\u0647\u0639\u0644\u064a\u0647\u0648\u0633\u0644\u0645"]),
         ("👩‍👩‍👧 — … \u0301", []),
         ("", []),
     ],
@@ -71,6 +73,7 @@ def test_a_text_has_these_words(text: str, found: list[str]) -> None:
         ("１９６０", "1960"),
         ("Straße", "STRASSE"),
         ("が", "か\u3099"),
+        ("ガイド", "ｶﾞｲﾄﾞ"),
         ("שָׁלוֹם", "שלום"),
         ("İzmir", "izmir"),
     ],
