@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qa.citation import Citation
-from qa.errors import QueryError
+from qa.errors import NotFound, QueryError
 from qa.library import Library
 from qa.words import words
 
@@ -35,6 +35,13 @@ HEADLINES = (
     "abstention_precision",
     "abstention_recall",
 )
+_HEADS = {
+    "citation_precision": "citation\nprec.",
+    "quote_exactness": "quote\nexact.",
+    "abstention_precision": "abst.\nprec.",
+    "abstention_recall": "abst.\nrecall",
+}
+_FIELDS = ("id", "question", "facts", "kind", "paraphrase", "sources", "gold", "note")
 _K = 5
 
 
@@ -76,11 +83,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How a report differs from a baseline: headline figures that fell (before, now), and cases that flipped."""
+    """How a report differs from a baseline: headline figures that fell or rose (before, now), and cases that flipped.
+
+    A case that lost and gained at once, in different figures, is told twice.
+    """
 
     fallen: dict[str, tuple[float, float]]
     risen: dict[str, tuple[float, float]]
-    flipped: list[str]
+    worse: list[str]
+    better: list[str]
 
 
 # --- cases
@@ -89,7 +100,7 @@ class Comparison:
 def read_cases(path: Path) -> list[Case]:
     """Read cases; QueryError naming every malformed line and what is wrong with it."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise QueryError(f"{path} can't be read ({error}); name a file with one JSON object a line") from error
     cases: list[Case] = []
@@ -99,7 +110,7 @@ def read_cases(path: Path) -> list[Case]:
         if not line.strip():
             continue
         try:
-            case = _case(json.loads(line))
+            case = _case(_parsed(line))
             if case.id in seen:
                 raise ValueError(f"the id '{case.id}' is taken by a line above")
             seen.add(case.id)
@@ -113,9 +124,21 @@ def read_cases(path: Path) -> list[Case]:
     return cases
 
 
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON ({error.msg}, at character {error.pos + 1})") from error
+    except RecursionError as error:
+        raise ValueError("no JSON (nested too deeply)") from error
+
+
 def _case(entry: Any) -> Case:
     if not isinstance(entry, dict):
         raise ValueError("a case is a JSON object")
+    for name in entry:
+        if name not in _FIELDS:
+            raise ValueError(f"`{name}` is no field of a case; those are {', '.join(_FIELDS)}")
     for name in ("id", "question"):
         if not isinstance(entry.get(name), str) or not entry[name].strip():
             raise ValueError(f"`{name}` must be a text")
@@ -133,15 +156,17 @@ def _case(entry: Any) -> Case:
         raise ValueError("an unanswerable case has no `facts`, and every other has some")
     if not _is_texts(entry.get("sources", [])):
         raise ValueError("`sources` must be a list of source ids")
+    if not isinstance(entry.get("paraphrase", False), bool):
+        raise ValueError("`paraphrase` must be true or false")
     gold = entry.get("gold", [])
-    if not isinstance(gold, list) or not all(isinstance(g, dict) and {"source", "quote"} <= g.keys() for g in gold):
-        raise ValueError("`gold` must be a list of objects with source and quote")
+    if not isinstance(gold, list) or not all(_is_gold(quote) for quote in gold):
+        raise ValueError("`gold` must be a list of objects with the texts source and quote")
     return Case(
         id=entry["id"],
         kind=kind,
         question=entry["question"],
         facts=tuple(tuple(fact) for fact in facts),
-        paraphrase=bool(entry.get("paraphrase")),
+        paraphrase=entry.get("paraphrase", False),
         sources=tuple(entry.get("sources", [])),
         gold=tuple((g["source"], g["quote"]) for g in gold),
     )
@@ -149,6 +174,10 @@ def _case(entry: Any) -> Case:
 
 def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_gold(value: object) -> bool:
+    return isinstance(value, dict) and _is_texts([value.get("source"), value.get("quote")])
 
 
 # --- measuring
@@ -159,7 +188,7 @@ def holds(text: str, fact: Iterable[str]) -> bool:
     there = [word.text for word in words(text)]
     for acceptable in fact:
         wanted = [word.text for word in words(acceptable)]
-        if any(there[i : i + len(wanted)] == wanted for i in range(len(there) - len(wanted) + 1)):
+        if wanted and any(there[i : i + len(wanted)] == wanted for i in range(len(there) - len(wanted) + 1)):
             return True
     return False
 
@@ -191,7 +220,10 @@ def evaluate(
 
 
 def _outcome(library: Library, case: Case) -> Outcome:
-    answer = library.ask(case.question, _K)
+    try:
+        answer = library.ask(case.question, _K)
+    except QueryError as error:
+        raise QueryError(f"the case '{case.id}' can't be asked: {error}") from error
     hits = answer.passages or answer.related
     passages = [hit.citation.quote for hit in hits]
     quotes = [*answer.citations, *(hit.citation for hit in hits)]
@@ -219,7 +251,10 @@ def _share(case: Case, texts: Sequence[str]) -> float | None:
 
 
 def _is_exact(library: Library, citation: Citation) -> bool:
-    source = library.source(citation.source)
+    try:
+        source = library.source(citation.source)
+    except NotFound:
+        return False
     return source.sha256 == citation.sha256 and source.text[citation.start : citation.end] == citation.quote
 
 
@@ -261,28 +296,49 @@ def _ratio(part: float, whole: float) -> float | None:
 # --- comparing and showing
 
 
-def compare(report: dict[str, Any], baseline: Path | None) -> Comparison | None:
-    """Set a report beside an earlier one; None when there is none to set it beside."""
-    if baseline is None:
-        return None
+def read_report(path: Path) -> dict[str, Any]:
+    """A report written earlier, to compare with; QueryError if it isn't one."""
     try:
-        before = json.loads(baseline.read_text(encoding="utf-8"))
-        old, new = before["figures"]["score"]["all"], report["figures"]["score"]["all"]
-        earlier = {case["id"]: case for case in before["cases"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise QueryError(f"{baseline} is no report of `qa eval` ({error!r}); make one with --out") from error
-    moved = {name: (old[name] or 0.0, new[name] or 0.0) for name in HEADLINES if old.get(name) != new[name]}
-    flipped = []
+        report = json.loads(path.read_text(encoding="utf-8"))
+        {**report["figures"]["score"].get("all", {})}
+        {case["id"]: {**case} for case in report["cases"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise QueryError(f"{path} is no report of `qa eval` ({error!r}); make one with --out") from error
+    return dict(report)
+
+
+def compare(report: dict[str, Any], before: dict[str, Any]) -> Comparison:
+    """Set a report beside an earlier one: headline figures of the score split, and all cases that both have."""
+    old, new = (each["figures"]["score"].get("all", {}) for each in (before, report))
+    pairs = {name: (old.get(name), new.get(name)) for name in HEADLINES}
+    moved = {name: (was or 0.0, now or 0.0) for name, (was, now) in pairs.items() if was is not None and was != now}
+    earlier = {case["id"]: case for case in before["cases"]}
+    worse: list[str] = []
+    better: list[str] = []
     for case in report["cases"]:
-        was = earlier.get(case["id"])
+        was = earlier.get(case["id"], {})
         for name in ("status", "found_at_1", "found_at_5", "cited"):
-            if was and was[name] != case[name]:
-                flipped.append(f"{case['id']} ({case['split']}, {case['kind']}): {name} {was[name]} → {case[name]}")
+            if name in was and was[name] != case[name]:
+                told = f"{case['id']} ({case['split']}, {case['kind']}): {name} {was[name]} → {case[name]}"
+                (better if _merit(case, name) > _merit({**case, **was}, name) else worse).append(told)
     return Comparison(
         fallen={name: pair for name, pair in moved.items() if pair[1] < pair[0]},
         risen={name: pair for name, pair in moved.items() if pair[1] > pair[0]},
-        flipped=flipped,
+        worse=worse,
+        better=better,
     )
+
+
+def _merit(case: dict[str, Any], name: str) -> float:
+    """How good one of a case's results is: for a status, whether it is silent exactly where no source answers."""
+    if name == "status":
+        return float((case["status"] == "not_found") == (case["kind"] == "unanswerable"))
+    return float(case[name] or 0.0)
+
+
+def misquoted(report: dict[str, Any]) -> list[str]:
+    """The ids of the cases that were given a quote which doesn't stand where its citation says."""
+    return [case["id"] for case in report["cases"] if case["quotes_exact"] < case["quotes"]]
 
 
 def render(report: dict[str, Any], comparison: Comparison | None) -> RenderableType:
@@ -292,16 +348,18 @@ def render(report: dict[str, Any], comparison: Comparison | None) -> RenderableT
         table = Table(title=f"{split} split", title_justify="left", box=None, pad_edge=False)
         table.add_column("")
         for name in ("n", *HEADLINES):
-            table.add_column(name.replace("_", " "), justify="right")
+            table.add_column(_HEADS.get(name, name), justify="right")
         for group, figures in groups.items():
             cells = [_cell(figures[name]) for name in ("n", *HEADLINES)]
             table.add_row(group, *cells, style="bold" if group == "all" else "")
         parts += [table, Text()]
+    parts += [Text(f"{id}: a quote isn't what its source says there", style="bold red") for id in misquoted(report)]
     if comparison is None:
         return Group(*parts)
     for word, moved, style in (("fell", comparison.fallen, "bold red"), ("rose", comparison.risen, "green")):
         parts += [Text(f"{name} {word} from {a:.4f} to {b:.4f}", style=style) for name, (a, b) in moved.items()]
-    parts += [Text(line, style="dim") for line in comparison.flipped]
+    parts += [Text(f"worse   {line}", style="red") for line in comparison.worse]
+    parts += [Text(f"better  {line}", style="green") for line in comparison.better]
     if not comparison.fallen:
         parts.append(Text("no headline figure of the score split is below the baseline", style="green"))
     return Group(*parts)

@@ -336,6 +336,9 @@ def _write(text: str) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FOUND) from None
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the rest fails again when Python ends
+        raise QAError(f"standard output can't be written to ({error.strerror}); the result is not whole") from error
 
 
 def _tell(message: str) -> None:
@@ -383,4 +386,5 @@ def _progress() -> Iterator[Progress]:
     try:
         yield report
     finally:
-        bar.stop()
+        if bar.live.is_started:  # or the cursor stays hidden
+            bar.stop()

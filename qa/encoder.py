@@ -38,6 +38,7 @@ _EXACT = 0.9999  # least cosine between the exported network's vectors and the o
 # original's are at least this, and of each text's nearest neighbours in the sample this share stays the same.
 _INT8_COSINE, _INT8_NEIGHBOURS = 0.96, 0.8
 _NEIGHBOURS = 5
+_LEAST_TOKENS = 32  # a model that reads less of a text, or doesn't say how much, makes no passages worth citing
 _PROBES = (
     "How many people live there?",
     "A treaty was signed in 1951, and revised nine years later.",
@@ -64,8 +65,8 @@ class TextEncoder(Protocol):
     @property
     def spec(self) -> EncoderSpec: ...
 
-    def count(self, text: str) -> int:
-        """How many tokens the network reads of `text` as a passage."""
+    def count(self, text: str, role: Role = "passage") -> int:
+        """How many tokens the network reads of `text`, the special ones and the prompt included."""
         ...
 
     def encode(self, text: str, role: Role) -> Encoding:
@@ -132,9 +133,9 @@ class Encoder:
             str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
 
-    def count(self, text: str) -> int:
-        """How many tokens the network reads of `text` as a passage, the special ones included."""
-        return len(self._tokenizer.encode(self._prompted(text, "passage")).ids)
+    def count(self, text: str, role: Role = "passage") -> int:
+        """How many tokens the network reads of `text`, the special ones and the prompt included."""
+        return len(self._tokenizer.encode(self._prompted(text, role)).ids)
 
     def encode(self, text: str, role: Role) -> Encoding:
         """The vectors of `text`; EncoderError if the network can't read all of it."""
@@ -207,6 +208,11 @@ def _unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)
 
 
+def model_name(name: str) -> str:
+    """What a model is called, however it was named: the last part of its folder or of its name at a hub."""
+    return Path(name).expanduser().resolve().name
+
+
 def find_model(name: str) -> Path:
     """The folder a model lies in: the bundled one, a folder, or one already in the local Hugging Face cache."""
     if name == BUNDLED_MODEL:
@@ -258,28 +264,29 @@ def export(name: str, folder: Path, sample: Sequence[str] = ()) -> Encoder:
     mark = fingerprint(source)
     model = _load(source)
     transformer, pooling = _modules(model, name)
+    most = int(model.max_seq_length or 0)
+    if most < _LEAST_TOKENS:
+        raise EncoderError(f"'{name}' says it reads {most} tokens of a text; at least {_LEAST_TOKENS} are needed")
     plain = folder / "model.onnx"
     _export_network(transformer, plain)
     model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     prompts = {key: value for key, value in (getattr(model, "prompts", None) or {}).items() if value}
     spec = EncoderSpec(
-        model=name if name == BUNDLED_MODEL else source.name,
+        model=model_name(name),
         fingerprint=mark,
         precision="fp32",
         dimension=int(model.get_embedding_dimension()),
-        max_tokens=int(model.max_seq_length),
+        max_tokens=most,
         pooling=pooling,
         prompts={
             "question": prompts.get("query", ""),
             "passage": prompts.get("document", "") or prompts.get("passage", ""),
         },
     )
-    cut = 4 * spec.max_tokens
-    texts = [*_PROBES, *(text[:cut] for text in sample)]
-    theirs = model.encode(
-        [spec.prompts["passage"] + text for text in texts], normalize_embeddings=True, show_progress_bar=False
-    )
-    found = _write_spec(folder, spec, {})._agreement(texts, theirs)
+    exported = _write_spec(folder, spec, {})
+    texts = [_readable(text, exported) for text in (*_PROBES, *sample)]
+    theirs = model.encode(texts, prompt=spec.prompts["passage"], normalize_embeddings=True, show_progress_bar=False)
+    found = exported._agreement(texts, theirs)
     if found["cosine_min"] < _EXACT:
         raise EncoderError(
             f"the exported network of '{spec.model}' disagrees with the original "
@@ -296,6 +303,13 @@ def export(name: str, folder: Path, sample: Sequence[str] = ()) -> Encoder:
     return _write_spec(folder, spec, found)
 
 
+def _readable(text: str, encoder: Encoder) -> str:
+    """As much of a text's beginning as an encoder surely reads, found by halving it."""
+    while text and encoder.count(text) > encoder.spec.max_tokens:
+        text = text[: len(text) // 2]
+    return text
+
+
 def _write_spec(folder: Path, spec: EncoderSpec, agreement: dict[str, float]) -> Encoder:
     (folder / "encoder.json").write_text(json.dumps({"spec": asdict(spec), "agreement": agreement}, indent=2) + "\n")
     return Encoder(folder)
@@ -307,15 +321,20 @@ def _quantize(full: Path, small: Path) -> None:
 
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    logging.getLogger().setLevel(logging.ERROR)
-    quantize_dynamic(
-        str(full),
-        str(small),
-        per_channel=True,
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["MatMul", "Gather"],
-        extra_options={"MatMulConstBOnly": True},
-    )
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # it advises a preparation that changes nothing here
+    try:
+        quantize_dynamic(
+            str(full),
+            str(small),
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul", "Gather"],
+            extra_options={"MatMulConstBOnly": True},
+        )
+    finally:
+        root.setLevel(level)
 
 
 def _load(source: Path) -> Any:

@@ -4,6 +4,7 @@ index/
   current                 the name of the generation in force, switched by one rename
   gen-<id>-<n>/
     manifest.json         format, encoder, settings, counts, a sha256 for each source and each file
+    manifest.sha256       of the manifest itself
     texts.sqlite          sources and passages
     vectors.f32           a vector a passage, in passage order
     nearest.faiss         the same, made to be searched
@@ -18,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -44,7 +46,9 @@ from qa.passage import Passage, split_passages
 from qa.source import Block, Erratum, Source, SourceInfo
 from qa.words import content_words, phrases, sentences, words
 
-FORMAT = 1
+FORMAT = (
+    1  # one more whenever the files change, or loaders, structure, passages or words make others of the same sources
+)
 PASSAGE_TOKENS = 200  # neighbouring blocks are joined up to this size
 REBUILD = "run `qa index --rebuild` to make it anew"
 
@@ -56,6 +60,8 @@ _EXACT_UP_TO = 50_000
 _RECALL, _RECALL_AT, _RECALL_SAMPLE = 0.98, 10, 200
 _TRAINED_ON = 64  # vectors a cell that the cells are found from
 
+_MANIFEST, _MANIFEST_SUM = "manifest.json", "manifest.sha256"
+_NAME = re.compile(r"gen-[0-9a-f]{16}-[0-9]{1,6}")
 _LOCK = ".lock"
 BUILDING = ".building-"
 _CACHED_SOURCES = 256
@@ -122,7 +128,8 @@ def build(
             "origin": files,
             "files": {name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for name, path in _files(work)},
         }
-        _write_synced(work / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+        _write_synced(work / _MANIFEST, json.dumps(manifest, indent=1) + "\n")
+        _write_synced(work / _MANIFEST_SUM, _sha256(work / _MANIFEST) + "\n")
         for _, path in _files(work):
             _sync(path)
         name = _free_name(folder, id)
@@ -376,7 +383,7 @@ def _digest(source: Source) -> str:
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != "manifest.json":
+        if path.is_file() and path.name not in (_MANIFEST, _MANIFEST_SUM):
             yield path.relative_to(folder).as_posix(), path
 
 
@@ -413,7 +420,7 @@ def _sweep(folder: Path, keep: str) -> None:
     """Delete what killed builds left, and all generations but the one in force and the one before it."""
     for path in folder.glob(BUILDING + "*"):
         shutil.rmtree(path, ignore_errors=True)
-    others = [path for path in folder.glob("gen-*") if path.name != keep]
+    others = [path for path in folder.glob("gen-*") if _NAME.fullmatch(path.name) and path.name != keep]
     others.sort(key=lambda path: path.stat().st_mtime_ns)
     for path in others[:-1]:
         shutil.rmtree(path, ignore_errors=True)
@@ -428,7 +435,7 @@ def current_name(folder: Path) -> str:
         name = (folder / "current").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise IndexMissing(f"there is no index in {folder}; run `qa index` to build it") from error
-    if not name.startswith("gen-") or "/" in name or "\\" in name:
+    if not _NAME.fullmatch(name):
         raise IndexDamaged(f"{folder / 'current'} doesn't name a generation; {REBUILD}")
     return name
 
@@ -450,7 +457,10 @@ class Generation:
             dimension = int(manifest["encoder"]["dimension"])
             self._vectors = _mapped(folder / "vectors.f32", "<f4", dimension)
             self._tokens = _mapped(folder / "tokens.u2", "u1", tokens.code_bytes(dimension))
-            self._words = tantivy.Index.open(str(folder / "words"))
+            self.rotation: Floats = np.fromfile(folder / "rotation.f32", dtype="<f4").reshape(
+                2 * [tokens.code_bytes(dimension) * tokens.PER_BYTE]
+            )
+            self._words = _open_words(folder / "words")
             self._words.register_tokenizer("folded", _analyzer())
             self._searcher = self._words.searcher()
         except (sqlite3.Error, RuntimeError, ValueError, OSError) as error:
@@ -485,10 +495,9 @@ class Generation:
     @cached_property
     def entries(self) -> tuple[SourceEntry, ...]:
         """All sources without their texts, by id."""
-        with self._lock:
-            rows = self._texts.execute(
-                "SELECT id,kind,record,sha256,length,original,encoding,first,last FROM source ORDER BY number"
-            ).fetchall()
+        rows = self._rows(
+            "SELECT id,kind,record,sha256,length,original,encoding,first,last FROM source ORDER BY number"
+        )
         return tuple(
             SourceEntry(SourceInfo(id, kind, json.loads(record), *rest), first, last)
             for id, kind, record, *rest, first, last in rows
@@ -501,14 +510,14 @@ class Generation:
             if isinstance(key, int) and key in self._sources:
                 self._sources.move_to_end(key)
                 return self._sources[key]
-            row = self._texts.execute(
+            rows = self._rows(
                 "SELECT number,id,text,kind,record,blocks,errata,original,encoding,sha256 FROM source "
                 f"WHERE {column}=?",
-                (key,),
-            ).fetchone()
-            if row is None:
+                key,
+            )
+            if not rows:
                 return None
-            number, id, text, kind, record, blocks, errata, original, encoding, sha256 = row
+            number, id, text, kind, record, blocks, errata, original, encoding, sha256 = rows[0]
             source = Source(
                 id=id,
                 text=text,
@@ -528,29 +537,39 @@ class Generation:
 
     def passage(self, number: int) -> tuple[Source, Passage]:
         """A passage by number, with its source."""
-        with self._lock:
-            row = self._texts.execute('SELECT source,start,"end" FROM passage WHERE number=?', (number,)).fetchone()
-        source = self.source(row[0]) if row else None
+        source_number, start, end = self._passage_row('source,start,"end"', number)
+        source = self.source(source_number)
         if source is None:
-            raise IndexDamaged(f"the index in {self.folder} has no passage {number}; {REBUILD}")
-        return source, Passage(source.id, row[1], row[2])
+            raise IndexDamaged(f"the index in {self.folder} has no source {source_number}; {REBUILD}")
+        return source, Passage(source.id, start, end)
 
     def passages_of(self, source: Source) -> list[Passage]:
         """All passages of a source in order."""
-        with self._lock:
-            rows = self._texts.execute(
-                'SELECT start,"end" FROM passage WHERE source=(SELECT number FROM source WHERE id=?) ORDER BY number',
-                (source.id,),
-            ).fetchall()
+        rows = self._rows(
+            'SELECT start,"end" FROM passage WHERE source=(SELECT number FROM source WHERE id=?) ORDER BY number',
+            source.id,
+        )
         return [Passage(source.id, start, end) for start, end in rows]
 
     def passage_numbers(self) -> dict[tuple[str, int, int], int]:
         """Passage numbers by (sha256 of the source's text, start, end)."""
-        with self._lock:
-            rows = self._texts.execute(
-                'SELECT s.sha256, p.start, p."end", p.number FROM passage p JOIN source s ON s.number=p.source'
-            ).fetchall()
+        rows = self._rows(
+            'SELECT s.sha256, p.start, p."end", p.number FROM passage p JOIN source s ON s.number=p.source'
+        )
         return {(sha, start, end): number for sha, start, end, number in rows}
+
+    def _passage_row(self, columns: str, number: int) -> tuple[Any, ...]:
+        rows = self._rows(f"SELECT {columns} FROM passage WHERE number=?", number)
+        if not rows:
+            raise IndexDamaged(f"the index in {self.folder} has no passage {number}; {REBUILD}")
+        return rows[0]
+
+    def _rows(self, query: str, *values: int | str) -> list[tuple[Any, ...]]:
+        try:
+            with self._lock:
+                return self._texts.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise IndexDamaged(f"the index is damaged: {self.folder / 'texts.sqlite'} ({error}); {REBUILD}") from error
 
     def vectors(self, numbers: Sequence[int]) -> Floats:
         """The vectors of some passages, shape (len(numbers), dimension)."""
@@ -558,23 +577,11 @@ class Generation:
 
     def token_codes(self, number: int) -> tuple[tokens.Codes, tuple[Sentence, ...]]:
         """The codes of a passage's tokens, checked with its vector against their checksum, and its sentences."""
-        with self._lock:
-            row = self._texts.execute(
-                "SELECT first,last,crc,sentences FROM passage WHERE number=?", (number,)
-            ).fetchone()
-        if row is None:
-            raise IndexDamaged(f"the index in {self.folder} has no passage {number}; {REBUILD}")
-        first, last, crc, parts = row
+        first, last, crc, parts = self._passage_row("first,last,crc,sentences", number)
         codes = np.asarray(self._tokens[first:last])
         if _crc(self._vectors[number], codes) != crc:
             raise IndexDamaged(f"the index is damaged: the vectors of passage {number} in {self.folder}; {REBUILD}")
         return codes, tuple(Sentence(*part) for part in json.loads(parts))
-
-    @cached_property
-    def rotation(self) -> Floats:
-        """What turns a question's token vectors to meet the passages'."""
-        flat = np.fromfile(self.folder / "rotation.f32", dtype="<f4")
-        return np.asarray(flat.reshape(int(len(flat) ** 0.5), -1), dtype=np.float32)
 
     def cosines(self, vector: Floats, numbers: Sequence[int]) -> list[float]:
         """Cosine of `vector` with some passages' vectors; each depends on its own pair alone, to the last bit."""
@@ -699,6 +706,20 @@ def _selected(within: Ranges | None) -> dict[str, Any]:
     return {"sel": faiss.IDSelectorBatch(np.concatenate([np.arange(a, b, dtype=np.int64) for a, b in within]))}
 
 
+def _open_words(folder: Path) -> Any:
+    """The word index; tantivy locks even what it only reads, so where it can't write it is given links to the files."""
+    try:
+        return tantivy.Index.open(str(folder))
+    except ValueError:
+        if os.access(folder, os.W_OK):
+            raise
+    with tempfile.TemporaryDirectory(prefix="qa-words-") as links:
+        for path in folder.iterdir():
+            if not path.name.startswith(".tantivy-"):
+                (Path(links) / path.name).symlink_to(path.resolve())
+        return tantivy.Index.open(links)
+
+
 def _mapped(path: Path, dtype: str, width: int) -> npt.NDArray[Any]:
     """A file of rows, mapped into memory; an empty one can't be mapped."""
     if not path.stat().st_size:
@@ -709,13 +730,20 @@ def _mapped(path: Path, dtype: str, width: int) -> npt.NDArray[Any]:
 def read_manifest(path: Path, hash_up_to: int | None = None) -> dict[str, Any]:
     """A generation's manifest, with every file's size checked and files up to `hash_up_to` bytes (None: all) hashed."""
     try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        data = (path / _MANIFEST).read_bytes()
+        manifest = json.loads(data)
         version = manifest["format"]
         files = manifest["files"].items()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise IndexDamaged(f"{path} has no readable manifest; {REBUILD}") from error
+        raise IndexDamaged(f"{path} has no readable {_MANIFEST}; {REBUILD}") from error
     if version != FORMAT:
         raise IndexDamaged(f"the index in {path} has format {version}, and this version reads {FORMAT}; {REBUILD}")
+    try:
+        whole = (path / _MANIFEST_SUM).read_text() == hashlib.sha256(data).hexdigest() + "\n"
+    except (OSError, ValueError):
+        whole = False
+    if not whole:
+        raise IndexDamaged(f"the index is damaged: {path / _MANIFEST} and {_MANIFEST_SUM} don't agree; {REBUILD}")
     for name, expected in files:
         file = path / name
         size = file.stat().st_size if file.is_file() else None

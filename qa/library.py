@@ -13,7 +13,7 @@ from typing import Any
 
 from qa.answer import Answer, IndexRef, answer
 from qa.citation import Citation, CitationId, cite
-from qa.encoder import TextEncoder, export, find_model, fingerprint
+from qa.encoder import TextEncoder, export, find_model, fingerprint, model_name
 from qa.errors import EncoderError, IndexDamaged, IndexMissing, NotFound, SourceError
 from qa.index import BUILDING, Generation, Progress, build, current_name, lock, read_manifest
 from qa.loaders import Folder, SourceFile, find_files, load_folder
@@ -133,15 +133,13 @@ class Library:
 
     def source(self, id: str) -> Source:
         """The source with this id, as it was indexed; NotFound if there is none."""
-        source = self.generation().source(id)
-        if source is None:
-            raise NotFound(f"there is no source '{id}' in the index; `qa sources` lists them")
-        return source
+        return _source_of(self.generation(), id)
 
     def show(self, id: str) -> Surroundings:
         """A citation's words in their surroundings; NotFound if the index doesn't hold that version of the source."""
         wanted = CitationId.parse(id)
-        source = self.source(wanted.source)
+        generation = self.generation()
+        source = _source_of(generation, wanted.source)
         if not source.sha256.startswith(wanted.sha16):
             raise NotFound(
                 f"'{id}' cites version {wanted.sha16} of '{source.id}', and the index holds {source.sha256[:16]}; "
@@ -149,7 +147,7 @@ class Library:
             )
         if wanted.end > len(source.text):
             raise NotFound(f"'{id}' ends after the end of '{source.id}', which has {len(source.text)} characters")
-        near = [(p.start, p.end) for p in self.generation().passages_of(source)]
+        near = [(p.start, p.end) for p in generation.passages_of(source)]
         met = [i for i, (a, b) in enumerate(near) if a < wanted.end and wanted.start < b]
         start, end = wanted.start, wanted.end
         if met:
@@ -190,8 +188,8 @@ class Library:
 
             with self._builder(rebuild, sample) as encoder:
                 id = build(self.settings.index, loaded, encoder, progress, reuse=not rebuild)
+            counts = read_manifest(self.settings.index / current_name(self.settings.index), 0)["counts"]
         self._changes = None
-        counts = read_manifest(self.settings.index / current_name(self.settings.index), 0)["counts"]
         return Indexed(id, counts["sources"], counts["passages"], encoded)
 
     def check(self) -> int:
@@ -201,7 +199,9 @@ class Library:
 
     def changes(self) -> Changes:
         """How the sources folder differs from what the index holds; looked at anew once a second at most."""
-        generation = self.generation()
+        return self._changes_since(self.generation())
+
+    def _changes_since(self, generation: Generation) -> Changes:
         with self._lock:
             now = time.monotonic()
             kept = self._changes
@@ -212,7 +212,7 @@ class Library:
             return found
 
     def _reference(self, generation: Generation) -> IndexRef:
-        return IndexRef(generation.id, generation.manifest["encoder"]["model"], bool(self.changes()))
+        return IndexRef(generation.id, generation.manifest["encoder"]["model"], bool(self._changes_since(generation)))
 
     def _encoder_of(self, generation: Generation) -> TextEncoder:
         return self._encoder or generation.encoder
@@ -254,7 +254,7 @@ class Library:
         origin = generation.manifest["origin"]
         known = {entry["path"]: SourceFile(**entry) for entry in [*origin["read"], *origin["ignored"]]}
         present = {path.relative_to(folder).as_posix(): path for path in find_files(folder)}
-        if origin["read"] and not any(entry["path"] in present for entry in origin["read"]):
+        if present and origin["read"] and not any(entry["path"] in present for entry in origin["read"]):
             raise IndexDamaged(
                 f"the index in {self.settings.index} was built from other sources: none of its "
                 f"{len(origin['read'])} files is in {folder}; name another index with --index, or run `qa index`"
@@ -267,7 +267,14 @@ class Library:
         )
 
     def _same_model(self, generation: Generation) -> bool:
-        return bool(Path(self.settings.model).name == generation.manifest["encoder"]["model"])
+        return bool(model_name(self.settings.model) == generation.manifest["encoder"]["model"])
+
+
+def _source_of(generation: Generation, id: str) -> Source:
+    source = generation.source(id)
+    if source is None:
+        raise NotFound(f"there is no source '{id}' in the index; `qa sources` lists them")
+    return source
 
 
 def _sample(loaded: Folder) -> list[str]:

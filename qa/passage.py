@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
@@ -30,6 +31,7 @@ def split_passages(source: Source, measure: Measure, limit: int, target: int) ->
     blocks of a section are joined while they measure at most `target`. A heading stays with what follows it; list items
     and glossary entries are cut only when one alone is over the limit.
     """
+    target = min(target, limit)
     passages: list[Passage] = []
     group: list[Block] = []
     for block in source.blocks:
@@ -125,4 +127,5 @@ def _propose(text: str, measure: Measure, limit: int, chars: int) -> Iterator[st
         if _fits(piece, measure, limit) or chars == 1:
             yield piece
         else:
-            yield from _propose(piece, measure, limit, max(1, min(chars, len(piece)) // 2))
+            parts = max(2, math.ceil(measure(piece) / limit))
+            yield from _propose(piece, measure, limit, math.ceil(len(piece) / parts))

@@ -133,8 +133,13 @@ def sources(infos: Sequence[SourceInfo]) -> RenderableType:
             lacks = ", ".join(name.replace("|", " or ") for name in info.missing)
             lines.append(Padding(Text(f"not in the record: {lacks}", style="dim"), (0, 0, 0, 3)))
     works = count_works(infos)
-    lines.append(Text(f"{len(infos)} sources, {works} works" if works != len(infos) else f"{len(infos)} sources"))
+    total = _count(len(infos), "source")
+    lines.append(Text(f"{total}, {_count(works, 'work')}" if works != len(infos) else total))
     return Group(*lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def console(stderr: bool = False) -> Console:

@@ -8,9 +8,10 @@ many of its words are met; late interaction, how well each of its tokens is met.
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_right
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from qa import tokens
@@ -144,10 +145,10 @@ def candidates(
     generation: Generation, asked: Encoding, question: str, depth: int, within: Ranges | None
 ) -> list[Ranked]:
     """The passages nearest to a question by vector and by words, `depth` of each, ranked by fusion."""
+    lexical = dict(generation.matching(question, depth, within))
     holding = generation.holding(question)
     if holding is not None:
         within = _intersect(holding, within)
-    lexical = dict(generation.matching(question, depth, within))
     numbers = sorted({*generation.nearest(asked.vector, depth, within), *lexical})
     most = _K1_PLUS_1 * sum(generation.rarity(question).values()) or 1.0
     ranked = []
@@ -162,9 +163,8 @@ def rerank(generation: Generation, asked: Encoding, fused: Sequence[Ranked], dep
     """The first `depth` candidates ranked anew with late interaction; the others are dropped."""
     chosen = fused[:depth]
     stored = [generation.token_codes(candidate.number) for candidate in chosen]
-    with _one_thread():
-        question = tokens.rotate(asked.tokens, generation.rotation)
-        matrices = tokens.similarities([codes for codes, _ in stored], question)
+    question = tokens.rotate(asked.tokens, generation.rotation)
+    matrices = tokens.similarities([codes for codes, _ in stored], question)
     ranked = []
     for candidate, (_, parts), similarity in zip(chosen, stored, matrices, strict=True):
         whole, single = tokens.late_interaction(similarity, [(part.first, part.last) for part in parts])
@@ -174,18 +174,6 @@ def rerank(generation: Generation, asked: Encoding, fused: Sequence[Ranked], dep
         score = sum(weight * scores[stage] for stage, weight in FINAL_WEIGHTS.items())
         ranked.append(Ranked(candidate.number, score, scores, None if best is None else parts[best]))
     return _best_first(ranked)
-
-
-@cache
-def _threads() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-def _one_thread() -> Any:
-    """Keep BLAS on one thread: for products this small others only wait, and a service has its own."""
-    return _threads().limit(limits=1, user_api="blas")
 
 
 def _best_first(ranked: Sequence[Ranked]) -> list[Ranked]:
@@ -198,13 +186,21 @@ def check_question(question: str, encoder: TextEncoder) -> None:
         raise QueryError('the question has no words; ask something like "When was the treaty signed?"')
     if len(question) > MAX_QUESTION_CHARS:
         raise QueryError(f"the question has {len(question)} characters; {MAX_QUESTION_CHARS} is the most")
-    tokens, most = encoder.count(question), encoder.spec.max_tokens
+    tokens, most = encoder.count(question, "question"), encoder.spec.max_tokens
     if tokens > most:
         raise QueryError(f"the question has {tokens} tokens and the model reads {most}; shorten it")
 
 
 def _intersect(numbers: Sequence[int], ranges: Ranges | None) -> Ranges:
-    return [(n, n + 1) for n in numbers if ranges is None or any(a <= n < b for a, b in ranges)]
+    """Those of some passage numbers that lie in ranges, both in order, as few ranges as there can be."""
+    out: list[tuple[int, int]] = []
+    starts = [a for a, _ in ranges or ()]
+    for n in numbers:
+        i = bisect_right(starts, n) - 1
+        if ranges is not None and (i < 0 or n >= ranges[i][1]):
+            continue
+        out.append((out.pop()[0] if out and out[-1][1] == n else n, n + 1))
+    return out
 
 
 def _bounds(text: str | None, last: bool) -> dt.date | None:
@@ -230,10 +226,9 @@ def _issued(record: dict[str, Any]) -> tuple[dt.date | None, dt.date | None]:
 def _span(parts: Sequence[int]) -> tuple[dt.date, dt.date]:
     """First and last day of a year, a month or a day."""
     if len(parts) == 3:
-        day = dt.date(*parts)
+        day = dt.date(parts[0], parts[1], parts[2])
         return day, day
     if len(parts) == 2:
         year, month = parts
-        after = dt.date(year + month // 12, month % 12 + 1, 1)
-        return dt.date(year, month, 1), after - dt.timedelta(days=1)
+        return dt.date(year, month, 1), dt.date(year, month, monthrange(year, month)[1])
     return dt.date(parts[0], 1, 1), dt.date(parts[0], 12, 31)

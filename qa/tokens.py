@@ -9,6 +9,9 @@ ColBERT (Khattab and Zaharia 2020), as a mean: for each token of the question th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +21,7 @@ Codes = npt.NDArray[np.uint8]
 
 _EDGES = np.array([-0.9816, 0.0, 0.9816], dtype=np.float32)
 _LEVELS = np.array([-1.5104, -0.4528, 0.4528, 1.5104], dtype=np.float32)
-_PER_BYTE = 4
+PER_BYTE = 4
 _SEED = 20_000_805
 
 _UNPACKED = _LEVELS[(np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3]  # what each byte stands for, (256, 4)
@@ -26,38 +29,55 @@ _UNPACKED = _LEVELS[(np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3]  # 
 
 def rotation(dimension: int) -> Floats:
     """The orthogonal matrix that all codes of one dimension share, shape (padded, padded), padded to whole bytes."""
-    size = code_bytes(dimension) * _PER_BYTE
+    size = code_bytes(dimension) * PER_BYTE
     q, r = np.linalg.qr(np.random.default_rng(_SEED).standard_normal((size, size)))
     return np.asarray(q * np.sign(np.diag(r)), dtype=np.float32)
 
 
 def code_bytes(dimension: int) -> int:
     """How many bytes the code of one vector takes."""
-    return -(-dimension // _PER_BYTE)
+    return -(-dimension // PER_BYTE)
 
 
 def rotate(vectors: Floats, matrix: Floats) -> Floats:
     """Unit vectors in the rotated space, shape (n, dimension) → (n, padded)."""
     padded = np.zeros((len(vectors), len(matrix)), dtype=np.float32)
     padded[:, : vectors.shape[1]] = vectors
-    return padded @ matrix
+    with _one_thread():
+        return padded @ matrix
 
 
 def compress(rotated: Floats) -> Codes:
     """Rotated unit vectors as codes, shape (n, padded) → (n, padded / 4)."""
     levels = np.searchsorted(_EDGES, rotated * np.sqrt(rotated.shape[1], dtype=np.float32)).astype(np.uint8)
-    parts = levels.reshape(len(levels), -1, _PER_BYTE)
+    parts = levels.reshape(len(levels), rotated.shape[1] // PER_BYTE, PER_BYTE)
     return np.asarray(parts[..., 0] | parts[..., 1] << 2 | parts[..., 2] << 4 | parts[..., 3] << 6, dtype=np.uint8)
 
 
 def similarities(passages: Sequence[Codes], question: Floats) -> list[Floats]:
-    """Cosines of each passage's tokens with a question's rotated ones, shape (passage tokens, question tokens) each."""
+    """Cosines of each passage's tokens with a question's rotated ones, shape (passage tokens, question tokens) each.
+
+    Each passage has a product of its own: in one of them all, a row's last bits would depend on where it stands.
+    """
     if not passages:
         return []
     vectors = np.take(_UNPACKED, np.concatenate(passages), axis=0).reshape(-1, question.shape[1])
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    products = (vectors @ question.T) / lengths[:, None]
-    return np.split(products, np.cumsum([len(codes) for codes in passages])[:-1])
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    cuts = [0, *accumulate(len(codes) for codes in passages)]
+    with _one_thread():
+        return [(vectors[a:b] @ question.T) / lengths[a:b] for a, b in pairwise(cuts)]
+
+
+def _one_thread() -> Any:
+    """Keep BLAS on one thread: on products this small others only wait, and a build or a service has its own."""
+    return _threads().limit(limits=1, user_api="blas")
+
+
+@cache
+def _threads() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def late_interaction(similarity: Floats, sentences: Sequence[tuple[int, int]]) -> tuple[float, list[float]]:

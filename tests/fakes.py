@@ -20,7 +20,7 @@ class WordEncoder:
 
     spec = EncoderSpec("words", "0" * 64, "fp32", dimension=64, max_tokens=256, pooling="mean", prompts={})
 
-    def count(self, text: str) -> int:
+    def count(self, text: str, role: Role = "passage") -> int:  # noqa: ARG002
         """The words of a text, and two for the special tokens."""
         return len(_WORD.findall(text)) + 2
 

@@ -139,6 +139,11 @@ def test_repeated_sentences_are_each_placed_where_they_stand() -> None:
     assert [p.start for p in passages] == [14 * i for i in range(50)]
 
 
+def test_what_is_far_over_the_limit_is_cut_into_parts_near_the_target() -> None:
+    found = pieces("船" * 960, limit=60, target=48, measure=lambda text: len(text.encode()))
+    assert {len(piece.encode()) for piece in found} == {48}
+
+
 def test_a_passage_is_short_enough_to_read_whatever_the_measure_says() -> None:
     assert all(len(piece) <= 4_000 for piece in pieces("x" * 50_000 + " y", measure=lambda text: 1))
 
