@@ -27,7 +27,7 @@ from rich.text import Text
 
 from qa.encoder import TextEncoder
 from qa.errors import QAError, QueryError, SettingsError
-from qa.index import Generation
+from qa.generation import Generation
 from qa.library import Library
 from qa.search import DEPTH, Hit, Ranked, candidates, search
 from qa.settings import Settings
@@ -184,7 +184,7 @@ def _write_sources(paragraphs: dict[str, str], folder: Path) -> None:
 
 def owners(generation: Generation) -> list[str]:
     """The id of the source that each passage is of, by passage number."""
-    return [entry.info.id for entry in generation.entries for _ in range(entry.first, entry.last)]
+    return [entry.info.id for entry in generation.texts.entries for _ in range(entry.first, entry.last)]
 
 
 def ask(
@@ -351,6 +351,11 @@ def save_figure(figure: Any, path: Path) -> None:
         raise SettingsError(f"the plot {path} can't be written ({error}); name a .png or .svg file") from error
 
 
+def terminal(width: int = 120) -> Console:
+    """Standard output, so many columns wide where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else width)
+
+
 @contextmanager
 def progress() -> Iterator[Report]:
     """A progress bar on standard error, on a terminal."""
@@ -397,7 +402,8 @@ def main(arguments: Sequence[str] | None = None, encoder: TextEncoder | None = N
         questions = select(collection.questions, given.articles, given.not_articles)
         with progress() as report:
             found = evaluate(collection, questions, given.index, encoder, report)
-        print(json.dumps(found, indent=1)) if given.json else Console().print(render(found, len(collection.paragraphs)))
+        table = render(found, len(collection.paragraphs))
+        print(json.dumps(found, indent=1)) if given.json else terminal().print(table)
         if given.plot:
             plot(found, given.plot)
 

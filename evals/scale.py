@@ -24,7 +24,8 @@ import numpy as np
 import typer
 
 from qa.encoder import EncoderSpec, Encoding, Role
-from qa.index import Generation, build, lock
+from qa.generation import Generation
+from qa.index import build, lock
 from qa.loaders import Folder, SourceFile, parse
 from qa.search import search
 from qa.source import Source
@@ -98,7 +99,7 @@ def measure_questions(folder: Path) -> dict[str, Any]:
     numbers = rng.integers(0, generation.count, _QUESTIONS)
     questions = []
     for number in numbers:
-        source, passage = generation.passage(int(number))
+        source, passage = generation.texts.passage(int(number))
         words = source.text[passage.start : passage.end].split()[2:]
         questions.append(" ".join(rng.choice(words, 8, replace=False)))
     search(generation, encoder, questions[0], 5)
@@ -124,10 +125,10 @@ def _recall(generation: Generation, vectors: list[Any]) -> float:
     kept = []
     for vector in vectors:
         scores = np.concatenate(
-            [generation.vectors(range(a, min(a + 2**16, generation.count))) @ vector for a in every]
+            [generation.vectors.rows(range(a, min(a + 2**16, generation.count))) @ vector for a in every]
         )
         best = set(np.argsort(-scores)[:10].tolist())
-        kept.append(len(best & set(generation.nearest(vector, 10))) / 10)
+        kept.append(len(best & set(generation.vectors.nearest(vector, 10))) / 10)
     return round(float(np.mean(kept)), 3)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from qa.citation import Citation, cite
 from qa.encoder import TextEncoder
 from qa.evidence import is_silent
-from qa.index import Generation
+from qa.generation import Generation
 from qa.search import Filters, Hit, search
 from qa.words import without_quotes
 
@@ -96,7 +96,7 @@ def _quotes(generation: Generation, hits: tuple[Hit, ...]) -> list[Citation]:
     """The highlighted sentence of each of the best hits as a citation of its own."""
     quotes: list[Citation] = []
     for hit in (hit for hit in hits if hit.score >= CITED * hits[0].score):
-        source = generation.source(hit.citation.source)
+        source = generation.texts.source(hit.citation.source)
         if source is not None:
             quotes.extend(cite(source, mark.start, mark.end) for mark in hit.highlights)
     return quotes

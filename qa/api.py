@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qa import schema
 from qa.errors import NotFound, QAError, QueryError
-from qa.index import current_name
+from qa.generation import current_name
 from qa.library import Library
 from qa.search import Filters
 

@@ -213,6 +213,8 @@ def evaluate(
         if cases is None and baseline is None and facts.BASELINE.exists():
             baseline = facts.BASELINE
         before = facts.read_report(baseline) if baseline else None
+        if before is None:
+            _tell("note: no baseline is set, so there is nothing to compare with and no figure can fall")
         report = facts.evaluate(library, asked, progress)
         comparison = facts.compare(report, before) if before else None
         written = out or (Path(f"{path.stem}.report.json") if cases else library.settings.index / "eval.json")
@@ -235,7 +237,7 @@ def main() -> NoReturn:
                 newline=None if reads else "\n",
             )
     try:
-        app()
+        app(prog_name="qa")
     except (QAError, OSError) as error:
         _tell(f"error: {error}")
         sys.exit(ERROR)
@@ -259,7 +261,7 @@ def _listener(host: str, port: int) -> Iterator[socket.socket]:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise SettingsError(
-            f"can't listen on {host} port {port} ({error.strerror}); choose others with --host and --port"
+            f"can't listen on {host} port {port}: {error.strerror}; choose others with --host and --port"
         ) from error
     with listener:
         yield listener

@@ -41,3 +41,6 @@ class QueryError(QAError):
 
 class NotFound(QAError):
     """A source id or citation id names nothing in the library."""
+
+
+REBUILD = "run `qa index --rebuild` to make it anew"  # the way out of every damaged index

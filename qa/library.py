@@ -15,7 +15,8 @@ from qa.answer import Answer, IndexRef, answer
 from qa.citation import Citation, CitationId, cite
 from qa.encoder import TextEncoder, export, find_model, fingerprint, model_name
 from qa.errors import EncoderError, IndexDamaged, IndexMissing, NotFound, SourceError
-from qa.index import BUILDING, Generation, Progress, build, current_name, lock, read_manifest
+from qa.generation import Generation, current_name, read_manifest
+from qa.index import BUILDING, Progress, build, lock
 from qa.loaders import Folder, SourceFile, find_files, load_folder
 from qa.search import Filters, Hit, search
 from qa.settings import DEFAULT_K, Settings
@@ -129,7 +130,7 @@ class Library:
 
     def sources(self) -> list[SourceInfo]:
         """All sources of the index, by id."""
-        return [entry.info for entry in self.generation().entries]
+        return [entry.info for entry in self.generation().texts.entries]
 
     def source(self, id: str) -> Source:
         """The source with this id, as it was indexed; NotFound if there is none."""
@@ -147,7 +148,7 @@ class Library:
             )
         if wanted.end > len(source.text):
             raise NotFound(f"'{id}' ends after the end of '{source.id}', which has {len(source.text)} characters")
-        near = [(p.start, p.end) for p in generation.passages_of(source)]
+        near = [(p.start, p.end) for p in generation.texts.passages_of(source)]
         met = [i for i, (a, b) in enumerate(near) if a < wanted.end and wanted.start < b]
         start, end = wanted.start, wanted.end
         if met:
@@ -271,7 +272,7 @@ class Library:
 
 
 def _source_of(generation: Generation, id: str) -> Source:
-    source = generation.source(id)
+    source = generation.texts.source(id)
     if source is None:
         raise NotFound(f"there is no source '{id}' in the index; `qa sources` lists them")
     return source

@@ -18,16 +18,18 @@ from qa import tokens
 from qa.citation import Citation, cite
 from qa.encoder import Encoding, TextEncoder
 from qa.errors import QueryError
-from qa.index import Generation, Ranges, Sentence, SourceEntry
+from qa.generation import Generation
+from qa.lexicon import Ranges
 from qa.settings import MAX_K, MAX_QUESTION_CHARS
 from qa.source import authors_of
+from qa.texts import Sentence, SourceEntry
 from qa.words import fold, words
 
 # Chosen on tuning questions by `python -m evals.weights`; DECISIONS.md has the figures.
-FUSION_WEIGHTS = {"dense": 0.65, "bm25": 0.35}
+FUSION_WEIGHTS = {"dense": 0.55, "bm25": 0.45}
 FINAL_WEIGHTS = {"dense": 0.15, "bm25": 0.15, "late": 0.7}
 DEPTH = 100  # candidates taken from each side
-RERANKED = 40  # of the fused ones, how many late interaction looks at
+RERANKED = 20  # of the fused ones, how many late interaction looks at
 
 _K1_PLUS_1 = 2.2  # a word's BM25 score stays below its idf times this (tantivy's k1 is 1.2)
 
@@ -114,11 +116,11 @@ def search(
     if not 1 <= k <= MAX_K:
         raise QueryError(f"k is {k}; it can be 1 to {MAX_K}")
     asked = encoder.encode(question, "question")
-    within = None if filters == Filters() else filters.admit(generation.entries)
+    within = None if filters == Filters() else filters.admit(generation.texts.entries)
     fused = candidates(generation, asked, question, max(DEPTH, k), within)
     hits = []
     for ranked in rerank(generation, asked, fused, max(RERANKED, k))[:k]:
-        source, passage = generation.passage(ranked.number)
+        source, passage = generation.texts.passage(ranked.number)
         best = ranked.sentence
         hits.append(
             Hit(
@@ -145,14 +147,14 @@ def candidates(
     generation: Generation, asked: Encoding, question: str, depth: int, within: Ranges | None
 ) -> list[Ranked]:
     """The passages nearest to a question by vector and by words, `depth` of each, ranked by fusion."""
-    lexical = dict(generation.matching(question, depth, within))
-    holding = generation.holding(question)
+    lexical = dict(generation.lexicon.matching(question, depth, within))
+    holding = generation.lexicon.holding(question)
     if holding is not None:
         within = _intersect(holding, within)
-    numbers = sorted({*generation.nearest(asked.vector, depth, within), *lexical})
-    most = _K1_PLUS_1 * sum(generation.rarity(question).values()) or 1.0
+    numbers = sorted({*generation.vectors.nearest(asked.vector, depth, within), *lexical})
+    most = _K1_PLUS_1 * sum(generation.lexicon.rarity(question).values()) or 1.0
     ranked = []
-    for number, dense in zip(numbers, generation.cosines(asked.vector, numbers), strict=True):
+    for number, dense in zip(numbers, generation.vectors.cosines(asked.vector, numbers), strict=True):
         scores = {"dense": dense, "bm25": lexical.get(number, 0.0) / most}
         fused = sum(weight * scores[stage] for stage, weight in FUSION_WEIGHTS.items())
         ranked.append(Ranked(number, fused, {**scores, "fused": fused}))
@@ -163,7 +165,7 @@ def rerank(generation: Generation, asked: Encoding, fused: Sequence[Ranked], dep
     """The first `depth` candidates ranked anew with late interaction; the others are dropped."""
     chosen = fused[:depth]
     stored = [generation.token_codes(candidate.number) for candidate in chosen]
-    question = tokens.rotate(asked.tokens, generation.rotation)
+    question = tokens.rotate(asked.tokens, generation.vectors.rotation)
     matrices = tokens.similarities([codes for codes, _ in stored], question)
     ranked = []
     for candidate, (_, parts), similarity in zip(chosen, stored, matrices, strict=True):

@@ -45,7 +45,14 @@ class Settings:
             return value
 
         return cls(
-            sources=Path(settle("QA_SOURCES", sources, "sources")).expanduser(),
-            index=Path(settle("QA_INDEX", index, "index")).expanduser(),
+            sources=_path(settle("QA_SOURCES", sources, "sources")),
+            index=_path(settle("QA_INDEX", index, "index")),
             model=settle("QA_MODEL", model, BUNDLED_MODEL),
         )
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise SettingsError(f"'{text}' begins with a home folder that can't be found; write the path out") from error

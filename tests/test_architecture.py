@@ -26,7 +26,9 @@ HOUSE = """
 errors
 settings words source tokens
 structure passage citation encoder
-loaders
+loaders lexicon texts
+vectors
+generation
 index
 search
 evidence
@@ -46,8 +48,9 @@ DOORS = {
     "transformers": {"encoder"},
     "onnxruntime": {"encoder"},
     "tokenizers": {"encoder"},
-    "faiss": {"index"},
-    "tantivy": {"index"},
+    "faiss": {"vectors"},
+    "tantivy": {"lexicon"},
+    "sqlite3": {"texts"},
     "langchain_text_splitters": {"passage"},
     "langchain_core": set[str](),
     "langchain": set[str](),
