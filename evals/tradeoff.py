@@ -152,7 +152,7 @@ def product(sample: Floats, parts: int) -> Callable[[Floats], Floats]:
     """Product quantisation: a byte for each of some equal parts of the vector."""
     import faiss
 
-    quantizer = faiss.ProductQuantizer(sample.shape[1], parts, 8)
+    quantizer: Any = faiss.ProductQuantizer(sample.shape[1], parts, 8)
     quantizer.cp.seed = _SEED
     quantizer.train(np.ascontiguousarray(sample))
 

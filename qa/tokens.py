@@ -30,7 +30,8 @@ _UNPACKED = _LEVELS[(np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3]  # 
 def rotation(dimension: int) -> Floats:
     """The orthogonal matrix that all codes of one dimension share, shape (padded, padded), padded to whole bytes."""
     size = code_bytes(dimension) * PER_BYTE
-    q, r = np.linalg.qr(np.random.default_rng(_SEED).standard_normal((size, size)))
+    with _one_thread():
+        q, r = np.linalg.qr(np.random.default_rng(_SEED).standard_normal((size, size)))
     return np.asarray(q * np.sign(np.diag(r)), dtype=np.float32)
 
 

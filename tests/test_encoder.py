@@ -17,9 +17,11 @@ import pytest
 from qa import encoder as encoder_module
 from qa.encoder import Encoder, Floats, encode_passages, export, find_model, fingerprint, model_name
 from qa.errors import EncoderError, QueryError
+from qa.generation import Generation
 from qa.library import Library
 from qa.search import check_question
 from qa.settings import BUNDLED_MODEL, Settings
+from tests.conftest import RealIndex
 
 WORDS = ["the", "ship", "came", "in", "at", "dawn", "nobody", "saw", "it", "pilot", "lamp", "coal", ".", ",", ":", "?"]
 TEXTS = [
@@ -30,6 +32,7 @@ TEXTS = [
     "",
     "ship " * 50,
 ]
+ODD = ["日本国憲法" * 500, "y" * 10_000, "", " ", "\u200b", "ship " * 10_000]
 SCRIPTS = "A 👩‍👩‍👧 family, cafe\u0301 and 日本国憲法 — naïve ﬁn. مرحبا\u200b!"
 
 
@@ -95,9 +98,9 @@ def original(folder: str) -> Any:
     return encoder_module._load(Path(folder))
 
 
-def exported(model: str, folder: Path, sample: list[str] | None = None) -> Encoder:
+def exported(model: str, folder: Path) -> Encoder:
     folder.mkdir(exist_ok=True)
-    return export(model, folder, sample if sample is not None else TEXTS)
+    return export(model, folder, [*TEXTS, *ODD])
 
 
 def close(ours: Floats, theirs: Floats, least: float) -> bool:
@@ -106,64 +109,78 @@ def close(ours: Floats, theirs: Floats, least: float) -> bool:
 
 # --- tiny models -------------------------------------------------------------------------------------
 
+PROMPTS = {"query": "the pilot saw: ", "document": "lamp: "}
 VARIANTS: dict[str, dict[str, Any]] = {
     "mean": {},
-    "cls": {"pooling": "cls"},
-    "max": {"pooling": "max"},
-    "not normalised": {"normalize": False},
-    "30 wide": {"width": 30},
+    "cls, one prompt, kept at full precision": {"pooling": "cls", "config": {"prompts": {"query": "it: "}}},
     "max, 30 wide, not normalised": {"pooling": "max", "width": 30, "normalize": False},
-    "prompts": {"config": {"prompts": {"query": "the pilot saw: ", "document": "lamp: "}}},
-    "one prompt": {"config": {"prompts": {"query": "it: ", "document": ""}}},
-    "default prompt": {"config": {"prompts": {"all": "lamp: "}, "default_prompt_name": "all"}},
-    "cased": {"cased": True},
+    "cased, default prompt": {"cased": True, "config": {"prompts": {"a": "lamp: "}, "default_prompt_name": "a"}},
 }
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_an_exported_model_gives_the_original_s_vectors(maker: Maker, tmp_path: Path, variant: str) -> None:
+def test_an_exported_model_gives_the_original_s_vectors(
+    maker: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str
+) -> None:
     arguments = VARIANTS[variant]
+    if "full precision" in variant:
+        monkeypatch.setattr(encoder_module, "_INT8_COSINE", 1.1)
     folder = maker(**arguments)
     encoder = exported(folder, tmp_path / "out")
+    check_against_original(encoder, folder)
+    assert encoder.spec.dimension == arguments.get("width", 32)
+    assert encoder.spec.pooling == arguments.get("pooling", "mean")
+    if "full precision" in variant:
+        assert encoder.spec.precision == "fp32"
+
+
+def check_against_original(encoder: Encoder, folder: str) -> None:
+    """The encoder has the vectors of the model in `folder`, and tells what they are."""
     model = original(folder)
     spec = encoder.spec
-    least = 0.9999 if spec.precision == "fp32" else 0.95
-    assert spec.dimension == arguments.get("width", 32)
-    assert spec.max_tokens == 64
-    assert spec.pooling == arguments.get("pooling", "mean")
-    assert spec.model == Path(folder).name
-    assert spec.fingerprint == fingerprint(Path(folder))
+    least = 0.9999 if spec.precision == "fp32" else 0.96
+    assert (spec.max_tokens, spec.model, spec.fingerprint) == (64, Path(folder).name, fingerprint(Path(folder)))
     for text in TEXTS:
         for ours, theirs in (
             (encoder.encode(text, "passage"), model.encode_document(text)),
             (encoder.encode(text, "question"), model.encode_query(text)),
         ):
-            assert close(ours.vector, theirs, least), text
+            assert close(ours.vector, theirs, least - 0.01), text
             assert np.linalg.norm(ours.vector) == pytest.approx(1, abs=1e-5)
             assert ours.vector.shape == (spec.dimension,) and ours.vector.dtype == np.float32
             assert ours.tokens.shape == (len(ours.starts), spec.dimension)
-    told = json.loads((tmp_path / "out" / "encoder.json").read_text())
-    assert told["agreement"]["texts"] == len(TEXTS) + 5
-    assert told["agreement"]["cosine_min"] >= (0.9999 if spec.precision == "fp32" else 0.96)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"encoder.json", "tokenizer.json", "model.onnx"}
+    told = json.loads((encoder.folder / "encoder.json").read_text())
+    assert told["agreement"]["texts"] == len(TEXTS) + len(ODD) + 5
+    assert told["agreement"]["cosine_min"] >= least
+    assert {path.name for path in encoder.folder.iterdir()} == {"encoder.json", "tokenizer.json", "model.onnx"}
+    assert Encoder(encoder.folder).spec == spec
 
 
 @pytest.fixture(scope="module")
-def tiny(maker: Maker, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    prompts = {"query": "the pilot saw: ", "document": "lamp: "}
-    return exported(maker(width=30, config={"prompts": prompts}), tmp_path_factory.mktemp("tiny"))
+def tiny_folder(maker: Maker) -> str:
+    return maker(width=30, config={"prompts": PROMPTS})
 
 
-def test_token_vectors_are_the_original_s_without_prompt_and_special_ones(maker: Maker, tmp_path: Path) -> None:
-    folder = maker(config={"prompts": {"query": "", "document": "lamp: "}})
-    model = original(folder)
-    encoder = exported(folder, tmp_path / "out")
+@pytest.fixture(scope="module")
+def tiny(tiny_folder: str, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    level = logging.getLogger().level
+    encoder = exported(tiny_folder, tmp_path_factory.mktemp("tiny"))
+    assert logging.getLogger().level == level
+    return encoder
+
+
+def test_an_exported_model_has_the_original_s_prompts(tiny: Encoder, tiny_folder: str) -> None:
+    check_against_original(tiny, tiny_folder)
+    assert tiny.spec.prompts == {"question": PROMPTS["query"], "passage": PROMPTS["document"]}
+
+
+def test_token_vectors_are_the_original_s_without_prompt_and_special_ones(tiny: Encoder, tiny_folder: str) -> None:
     text = "The ship came."
-    theirs = model.encode(text, prompt="lamp: ", output_value="token_embeddings").numpy()
-    ours = encoder.encode(text, "passage")
+    theirs = original(tiny_folder).encode(text, prompt="lamp: ", output_value="token_embeddings").numpy()
+    ours = tiny.encode(text, "passage")
     assert ours.starts.tolist() == [0, 4, 9, 13]
     assert len(theirs) == 1 + 2 + 4 + 1
-    least = 0.999 if encoder.spec.precision == "fp32" else 0.9
+    least = 0.999 if tiny.spec.precision == "fp32" else 0.9
     assert all(close(a, b, least) for a, b in zip(ours.tokens, theirs[3:-1], strict=True))
 
 
@@ -225,36 +242,16 @@ def test_weights_that_changed_on_the_way_are_noticed(
         exported(maker(), tmp_path / "out")
 
 
-def test_int8_is_dropped_when_it_strays(maker: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = maker()
-    monkeypatch.setattr(encoder_module, "_INT8_COSINE", 1.1)
-    encoder = exported(folder, tmp_path / "out")
-    assert encoder.spec.precision == "fp32"
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"encoder.json", "tokenizer.json", "model.onnx"}
-    reopened = Encoder(tmp_path / "out")
-    assert reopened.spec == encoder.spec
-    assert close(reopened.encode("ship", "passage").vector, original(folder).encode("ship"), 0.9999)
-
-
-def test_any_sample_will_do(maker: Maker, tmp_path: Path) -> None:
-    level = logging.getLogger().level
-    sample = ["日本国憲法" * 500, "y" * 10_000, "", " ", "\u200b", SCRIPTS, "ship " * 10_000]
-    encoder = exported(maker(reads=32), tmp_path / "out", sample)
-    assert encoder.spec.max_tokens == 32
-    assert logging.getLogger().level == level
-
-
-def test_a_library_on_a_model_that_reads_little(maker: Maker, tmp_path: Path) -> None:
+def test_a_library_on_a_model_of_one_s_own(tiny_folder: str, tmp_path: Path) -> None:
     (tmp_path / "sources").mkdir()
     ship = "# Ships\n\n" + "The ship came in at dawn. " * 40
     texts = {"a.md": ship, "b.txt": "日本国憲法" * 100, "c.txt": "coal, coal."}
     for name, text in texts.items():
         (tmp_path / "sources" / name).write_text(text, encoding="utf-8")
-    model = maker(width=30, config={"prompts": {"query": "the pilot saw: ", "document": "lamp: "}})
-    library = Library(Settings(tmp_path / "sources", tmp_path / "index", model))
+    library = Library(Settings(tmp_path / "sources", tmp_path / "index", tiny_folder))
     done = library.index()
     assert done.encoded == done.passages > 10
-    assert library.search("Who saw coal?").hits[0].citation.source == "c"
+    assert library.search('Who saw "coal"?').hits[0].citation.source == "c"
     assert not library.changes()
     assert library.index().encoded == 0
     (tmp_path / "sources" / "c.txt").write_text("coal, coal, lamp.", encoding="utf-8")
@@ -263,10 +260,8 @@ def test_a_library_on_a_model_that_reads_little(maker: Maker, tmp_path: Path) ->
     assert library.index(rebuild=True).encoded == done.passages
     again = Library(library.settings).search("Who saw coal?", 50)
     assert again.hits == before.hits
-    other = Library(Settings(tmp_path / "sources", tmp_path / "index", maker()))
+    other = Library(Settings(tmp_path / "sources", tmp_path / "index", BUNDLED_MODEL))
     assert other.changes().model and other.search("coal").index.stale
-    assert other.index().encoded == done.passages
-    assert not other.changes()
 
 
 # --- models that aren't there ------------------------------------------------------------------------
@@ -355,14 +350,14 @@ CORPUS = [
     "日本国憲法第九条は戦争を放棄する。",
     "The grey tower of Skagen burns coal. Fishermen pay for it with dried cod.",
     SCRIPTS,
-    "hub and spoke " * 60,
+    "hub and spoke " * 30,
     "x",
 ]
 
 
 @pytest.fixture(scope="module")
-def bundled(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    return export(BUNDLED_MODEL, tmp_path_factory.mktemp("bundled"), [*CORPUS, "日本国憲法" * 400])
+def bundled(real_index: RealIndex) -> Encoder:
+    return Generation.open(real_index.index).encoder
 
 
 def test_the_bundled_model_is_int8_and_near_the_original(bundled: Encoder) -> None:
@@ -380,7 +375,7 @@ def test_the_bundled_model_is_int8_and_near_the_original(bundled: Encoder) -> No
 def test_a_vector_depends_on_its_text_alone_to_the_last_bit(bundled: Encoder) -> None:
     texts = [text * n for n in (1, 2) for text in CORPUS if bundled.count(text * n) <= 256]
     alone = {text: Encoder(bundled.folder).encode(text, "passage") for text in texts}
-    shuffled = texts * 4
+    shuffled = texts * 2
     random.Random(1).shuffle(shuffled)
     with ThreadPoolExecutor(8) as pool:
         asked = list(pool.map(lambda text: bundled.encode(text, "question"), shuffled))
