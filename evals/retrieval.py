@@ -195,7 +195,7 @@ def ask(
     for number, question in enumerate(questions, 1):
         asked = encoder.encode(question.text, "question")
         fused = candidates(generation, asked, question.text, DEPTH, None)
-        hits = search(generation, encoder, question.text, 2 * CUTOFF)
+        hits = search(generation, encoder, question.text, CUTOFF)
         ranked = {name: [owner[n] for n in numbers] for name, numbers in orders(fused).items()}
         ranked["full"] = [hit.citation.source for hit in hits]
         ranks = {name: rank_of(question.paragraph, ranked[name]) for name in SYSTEMS}

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+from threadpoolctl import threadpool_limits
 
 from evals.retrieval import (
     Collection,
@@ -241,7 +242,9 @@ def evaluate(
     right = {"fusion alone": (0.0, np.array(first, dtype=np.float64))}
     compared = ways(corpus.vectors)
     for number, way in enumerate(compared, 1):
-        right[way.name] = (way.bytes, right_at_once(corpus, way.restore(corpus.vectors), asked))
+        restored = way.restore(corpus.vectors)
+        with threadpool_limits(1):  # for products this small, more threads only wait for one another
+            right[way.name] = (way.bytes, right_at_once(corpus, restored, asked))
         report("re-ranking", number, len(compared))
     return _rows(right, [one.question.paragraph for one in asked], len(corpus.vectors) / len(corpus.owner))
 

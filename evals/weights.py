@@ -149,7 +149,7 @@ def first(questions: Questions, dense: float, depth: int) -> Questions:
 def measure(questions: Questions, mixture: Mixture, ks: Sequence[int] = (1, 5)) -> list[float]:
     """The share of the facts wanted that the first k passages hold, a question's facts together weighing one."""
     scores = mixed(questions.stages, mixture)
-    top = np.argpartition(-scores, range(min(max(ks), scores.shape[1] - 1)), axis=1)[:, : max(ks), None]
+    top = np.argsort(-scores, axis=1, kind="stable")[:, : max(ks), None]
     held = np.take_along_axis(questions.meets, top, axis=1)
     return [float((held[:, :k].any(axis=1).sum(axis=1) / questions.facts).mean()) for k in ks]
 

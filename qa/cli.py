@@ -52,6 +52,7 @@ Since = Annotated[
     str | None, typer.Option("--since", help="Only works issued on or after this date (2018, 2018-06-16).")
 ]
 Until = Annotated[str | None, typer.Option("--until", help="Only works issued on or before this date.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Show the score of each stage that ranked a passage.")]
 KindOption = Annotated[str | None, typer.Option("--kind", help="Only this kind: original or brief.")]
 
 
@@ -64,6 +65,7 @@ def ask(
     since: Since = None,
     until: Until = None,
     kind: KindOption = None,
+    explain: Explain = False,
     sources: Sources = None,
     index: IndexDir = None,
     as_json: Json = False,
@@ -76,7 +78,7 @@ def ask(
 
         def one(text: str) -> bool:
             result = library.ask(text, k, filters)
-            _print(result.to_dict() if as_json else render.answer(result), as_json)
+            _print(result.to_dict() if as_json else render.answer(result, explain), as_json)
             return result.status != "not_found"
 
         _finish(_each(question, one, as_json), library)
@@ -91,11 +93,12 @@ def search(
     since: Since = None,
     until: Until = None,
     kind: KindOption = None,
+    explain: Explain = False,
     sources: Sources = None,
     index: IndexDir = None,
     as_json: Json = False,
 ) -> None:
-    """Find passages, with the scores that ranked them. Exit 0: found; 1: nothing found; 2: error."""
+    """Find passages, best first. Exit 0: found; 1: nothing found; 2: error."""
     from qa import render
 
     with _library(sources, index) as library:
@@ -103,7 +106,7 @@ def search(
 
         def one(query: str) -> bool:
             result = library.search(query, k, filters)
-            _print(result.to_dict() if as_json else render.search(result), as_json)
+            _print(result.to_dict() if as_json else render.search(result, explain), as_json)
             return bool(result.hits)
 
         _finish(_each(text, one, as_json), library)

@@ -21,7 +21,6 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,7 @@ class Generation:
 
 def checksum(stored: StoredPassage, vector: Floats, codes: tokens.Codes) -> int:
     """What tells later whether all that is kept of a passage is still what was written."""
-    place = (stored.source, stored.start, stored.end, stored.first, stored.last, *map(astuple, stored.sentences))
+    place = (stored.source, stored.start, stored.end, stored.first, stored.last, *(s.row for s in stored.sentences))
     crc = zlib.crc32(codes.tobytes(), zlib.crc32(vector.astype("<f4").tobytes()))
     return zlib.crc32(repr(place).encode(), crc)
 

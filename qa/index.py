@@ -66,7 +66,7 @@ def build(
         plan = [
             (number, source, passage)
             for number, source in enumerate(ordered)
-            for passage in split_passages(source, encoder.count, encoder.spec.max_tokens, PASSAGE_TOKENS)
+            for passage in _passages(source, encoder, previous)
         ]
         write_lexicon(work / "words", (source.text[p.start : p.end] for _, source, p in plan))
         stored = _write_vectors(work, plan, encoder, previous, progress)
@@ -127,6 +127,13 @@ def _reusable(folder: Path, encoder: TextEncoder) -> Generation | None:
     except (IndexMissing, IndexDamaged):
         return None
     return previous if previous.manifest["encoder"] == asdict(encoder.spec) else None
+
+
+def _passages(source: Source, encoder: TextEncoder, previous: Generation | None) -> list[Passage]:
+    """A source's passages: those of `previous` if it holds the same source, or else newly cut."""
+    if previous and previous.texts.digest_of(source.id) == digest(source):
+        return previous.texts.passages_of(source)
+    return split_passages(source, encoder.count, encoder.spec.max_tokens, PASSAGE_TOKENS)
 
 
 def _write_vectors(

@@ -55,24 +55,25 @@ def _names(record: Record) -> str:
     return " and ".join(families)
 
 
-def answer(result: Answer) -> RenderableType:
-    """A question's answer, or what comes near it when the sources are silent."""
+def answer(result: Answer, explain: bool = False) -> RenderableType:
+    """A question's answer, or what comes near it when the sources are silent; `explain` adds each stage's scores."""
     if result.status == "not_found":
         head = Text("The sources don't tell.", style="bold")
         if not result.related:
             return head
-        return Group(head, Text("What comes nearest, without answering:", style="dim"), Text(), *_hits(result.related))
-    return Group(*_hits(result.passages))
+        near = Text("What comes nearest, without answering:", style="dim")
+        return Group(head, near, Text(), *_hits(result.related, explain))
+    return Group(*_hits(result.passages, explain))
 
 
-def search(result: Search) -> RenderableType:
-    """Passages, best first, with the scores that ranked them."""
+def search(result: Search, explain: bool = False) -> RenderableType:
+    """Passages, best first; `explain` adds the score of each stage that ranked them."""
     if not result.hits:
         return Text("Nothing found.", style="bold")
-    return Group(*_hits(result.hits, scores=True))
+    return Group(*_hits(result.hits, explain))
 
 
-def _hits(hits: Iterable[Hit], scores: bool = False) -> list[RenderableType]:
+def _hits(hits: Iterable[Hit], explain: bool) -> list[RenderableType]:
     out: list[RenderableType] = []
     for number, hit in enumerate(hits, 1):
         citation = hit.citation
@@ -82,8 +83,9 @@ def _hits(hits: Iterable[Hit], scores: bool = False) -> list[RenderableType]:
         out.append(Padding(quoted(citation, hit.highlights), (0, 0, 0, 3)))
         out.extend(Padding(note, (0, 0, 0, 3)) for note in errata(citation))
         tail = Text(citation.id, style="dim")
-        if scores:
-            tail.append("  " + "  ".join(f"{name} {score:.3f}" for name, score in hit.scores.items()))
+        if explain:
+            stages = "  ".join(f"{name} {score:.3f}" for name, score in hit.scores.items())
+            tail.append(f"\nscore {hit.score:.3f}  from  {stages}")
         out.append(Padding(tail, (0, 0, 1, 3)))
     return out
 

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
@@ -39,6 +39,11 @@ class Sentence:
     end: int
     first: int
     last: int
+
+    @property
+    def row(self) -> tuple[int, int, int, int]:
+        """What is stored of it."""
+        return self.start, self.end, self.first, self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def write_texts(path: Path, sources: Sequence[Source], passages: Sequence[Stored
 
 
 def _columns(passage: StoredPassage) -> tuple[int | str, ...]:
-    parts = json.dumps([astuple(sentence) for sentence in passage.sentences])
+    parts = json.dumps([sentence.row for sentence in passage.sentences])
     return passage.source, passage.start, passage.end, passage.first, passage.last, parts, passage.crc
 
 
@@ -183,6 +188,14 @@ class Texts:
         if source is None:
             raise IndexDamaged(f"{self._path} has no source {source_number}; {REBUILD}")
         return source, Passage(source.id, start, end)
+
+    def digest_of(self, id: str) -> str | None:
+        """The digest of the source with this id, or None if there is none."""
+        return self._digest_by_id.get(id)
+
+    @cached_property
+    def _digest_by_id(self) -> dict[str, str]:
+        return dict(zip((entry.info.id for entry in self.entries), self._digests, strict=True))
 
     def passages_of(self, source: Source) -> list[Passage]:
         """All passages of a source in order."""

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Scripts written without spaces: each character is a word of its own.
 _UNSPACED = r"\u0e00-\u0e7f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
@@ -60,6 +61,11 @@ def fold(text: str) -> str:
     return bare.casefold().replace(",", "").replace("\u00ad", "")
 
 
+@lru_cache(maxsize=2**16)  # few words make up most of a text
+def _folded(raw: str) -> str:
+    return "".join(fold(raw if raw[0].isdigit() else raw.replace(".", "")).split())  # U+FE70 folds to a blank
+
+
 def words(text: str) -> Iterator[Word]:
     """The words of `text` in order; "U.S." and "US" are one word, "54,000" is one, a possessive 's is none."""
     for match in _WORD.finditer(text):
@@ -67,8 +73,7 @@ def words(text: str) -> Iterator[Word]:
         raw = match.group()
         if raw in ("s", "S") and start and text[start - 1] in "'’":
             continue
-        folded = "".join(fold(raw if raw[0].isdigit() else raw.replace(".", "")).split())  # U+FE70 folds to a blank
-        if folded:
+        if folded := _folded(raw):
             yield Word(folded, start, end)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from qa import generation as generation_module
+from qa import vectors as vectors_module
 from qa.encoder import Floats
 from qa.errors import IndexDamaged, IndexMissing, QAError, SettingsError
 from qa.generation import FORMAT, Generation, current_name, read_manifest
@@ -454,6 +455,28 @@ def test_a_cosine_depends_on_its_own_pair_alone(equal: Generation) -> None:
 
 def test_none_are_asked_for(equal: Generation) -> None:
     assert equal.vectors.nearest(encoded("ship"), 0) == []
+
+
+def test_many_passages_are_searched_by_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors_module, "_EXACT_UP_TO", 300)
+    chance = np.random.default_rng(0)
+    sections = [
+        "\n\n".join(f"# S\n\n{' '.join(f'word{w}' for w in chance.integers(0, 300, 12))}" for _ in range(100))
+        for _ in range(30)
+    ]
+    generation = make(tmp_path, {f"{n:02}.md": text for n, text in enumerate(sections)}).generation()
+    how = generation.manifest["nearest"]
+    assert how["factory"].startswith("IVF") and how["recall"] >= 0.98 and how["sample"] == 200
+    for question in ("word1 word2 word3", "word77 word5"):
+        vector = encoded(question)
+        cosines = generation.vectors.cosines(vector, range(3000))
+        order = sorted(range(3000), key=lambda n: (-cosines[n], n))
+        found = generation.vectors.nearest(vector, 100)
+        assert len(found) == 100 and len({*found} & {*order[:100]}) >= 80
+        assert found == sorted(found, key=lambda n: (-cosines[n], n)) == generation.vectors.nearest(vector, 100)
+        for within in ([(7, 8)], [(100, 350)], [(n, n + 1) for n in range(0, 600, 2)]):  # few enough for all of them
+            inside = [n for n in order if any(a <= n < b for a, b in within)]
+            assert generation.vectors.nearest(vector, 100, within) == inside[:100]
 
 
 # --- asked by words ----------------------------------------------------------------------------------

@@ -205,7 +205,7 @@ import langchain_text_splitters, random
 folder = Path(sys.argv[1])
 index = folder / "index"
 STEPS = ("open os.rename os.mkdir os.remove os.rmdir os.link os.chmod tempfile.mkdtemp shutil.rmtree "
-         "sqlite3.connect").split()
+         "os.fsync sqlite3.connect").split()
 library = lambda: Library(Settings(folder / "sources", index), encoder=WordEncoder())
 
 def child(work):
@@ -232,6 +232,8 @@ def build(die_at=None, die_after=None):
             if seen == die_at:
                 os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(step)
+    sync = os.fsync
+    os.fsync = lambda descriptor: (step("os.fsync", [index]), sync(descriptor))
     if die_after:
         signal.setitimer(signal.ITIMER_REAL, die_after)  # the signal's default is to end the process there and then
     library().index()

@@ -273,10 +273,13 @@ def test_silence_says_so_and_offers_what_is_near() -> None:
 
 def test_hits_are_numbered_and_name_their_citation() -> None:
     hits = tuple(hit(source(f"Fish {n}.", f"x{n}.txt")) for n in (1, 2, 3))
-    lines = shown(render.search(Search("?", hits, INDEX)), 200).splitlines()
+    lines = shown(render.search(Search("?", hits, INDEX), explain=True), 200).splitlines()
     assert [line[0] for line in lines if line[:1].isdigit()] == ["1", "2", "3"]
     for one in hits:
-        assert any(line.strip() == f"{one.citation.id}  dense 0.250  late 0.750" for line in lines)
+        assert any(line.strip() == one.citation.id for line in lines)
+    told = [line for line in lines if "from  dense 0.250  late 0.750" in line]
+    assert len(told) == len(hits)
+    assert "dense" not in shown(render.search(Search("?", hits, INDEX)), 200)
     assert not any("dense" in line for line in shown(render.answer(answer("answered", hits))).splitlines())
 
 
