@@ -293,6 +293,28 @@ def test_a_large_database_s_damage_is_an_error_or_does_not_matter(
     assert reopened(library).search("Which ship came in?", 30) == expected
 
 
+COLUMNS = {
+    "passage": ["source=1-source", "start=start+1", '"end"="end"-1', "first=first+1", "last=last-1", "crc=crc+1",
+                "sentences=replace(sentences, '0', '1')", "sentences='[]'", "sentences='{'", "first='x'", "start=NULL"],
+    "source": ["text=text||'.'", "kind='brief'", "record='{}'", "blocks='[]'", "blocks='x'", "encoding='latin-1'",
+               "text=NULL", """errata='[{"start": 0, "end": 1, "says": "a", "record": "b"}]'""", "original='x'"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "change"), [(table, change) for table in COLUMNS for change in COLUMNS[table]])
+def test_every_column_of_a_large_database_is_checked_as_it_is_read(
+    library: Library, generation: Path, monkeypatch: pytest.MonkeyPatch, table: str, change: str
+) -> None:
+    monkeypatch.setattr(generation_module, "_HASHED_ON_OPEN", 0)
+    with closing(sqlite3.connect(generation / "texts.sqlite")) as db, db:
+        db.execute(f"UPDATE {table} SET {change}")
+    monkeypatch.setattr(
+        generation_module, "read_manifest", lambda path, _: json.loads((path / "manifest.json").read_text())
+    )
+    with pytest.raises(IndexDamaged, match=r"--rebuild"):
+        reopened(library).ask(QUESTION)
+
+
 def test_a_text_that_is_not_what_was_indexed(
     library: Library, generation: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,13 +403,13 @@ def test_an_index_that_cant_be_written_to_still_answers(library: Library, genera
         if not shutil.which("setpriv"):
             pytest.skip("root without setpriv can write anywhere")
         command = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", *command]
+    asked = repr(library.ask(QUESTION).to_dict())
     for path in generation.rglob(".tantivy*"):
         path.unlink()
     paths = [library.settings.index, *library.settings.index.rglob("*")]
     try:
         for path in paths:
             path.chmod(0o555 if path.is_dir() else 0o444)
-        asked = repr(library.ask(QUESTION).to_dict())
         done = subprocess.run(command, cwd=ROOT, input=asked, capture_output=True, text=True, timeout=60)
     finally:
         for path in paths:
