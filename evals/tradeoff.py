@@ -295,14 +295,13 @@ def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
             mine = row["way"] == OURS
             at = (row["bytes_a_passage"] / 1024, row["r@1"])
             axes.plot(*at, "o", color="C3" if mine else "C0")
-            weight = "bold" if mine else "normal"
-            axes.annotate(row["way"], at, (0, 6), textcoords="offset points", ha="center", fontsize=7, weight=weight)
-    for height, name in ((full, "full precision"), (base, "fusion alone")):
-        axes.axhline(height, color="grey", lw=0.8, ls=":")
-        axes.annotate(name, (0.995, height), (0, 3), ("axes fraction", "data"), "offset points", ha="right", fontsize=7)
+            side = {"ha": "right", "weight": "bold"} if mine else {"ha": "left"}
+            axes.annotate(row["way"], at, (-6 if mine else 6, -2.5), textcoords="offset points", fontsize=7, **side)
+    axes.axhline(base, color="grey", lw=0.8, ls=":", label="fusion alone")
     axes.axhline(base + KEPT * (full - base), color="C2", lw=0.8, ls="--", label=f"{KEPT:.0%} of the gain")
     axes.axvline(BUDGET / 1024, color="C1", lw=0.8, ls="--", label="16 KB a passage")
     axes.set_xscale("log", base=2)
+    axes.margins(x=0.2, y=0.08)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("KB of token vectors a passage")
     axes.set_ylabel(f"R@1, {rows[0]['n']} questions")

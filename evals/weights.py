@@ -304,7 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tasks += [squad_questions(given.squad, report)] if given.squad else []
             report("trying mixtures", 0, 0)
             found = sweep(tasks)
-        print(json.dumps(found, indent=1)) if given.json else show(found, tasks, terminal(160))
+        print(json.dumps(found, indent=1)) if given.json else show(found, tasks, terminal(200))
 
     return guarded(run)
 

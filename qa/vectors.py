@@ -112,6 +112,9 @@ class Vectors:
             parameters = faiss.SearchParametersIVF(nprobe=self._how["probes"], **_selected(within))  # type: ignore[call-arg]
             _, numbers = self._faiss.search(vector[None], 2 * k, params=parameters)
             found = sorted(int(n) for n in numbers[0] if n >= 0)
+            every = within or [(0, self.count)]
+            if len(found) < min(k, sum(b - a for a, b in every)):  # the cells looked through hold too few
+                found = self._nearest_among(vector, k, every)
         ranked = sorted(zip(self.cosines(vector, found), found, strict=True), key=lambda pair: (-pair[0], pair[1]))
         return [number for _, number in ranked[:k]]
 

@@ -86,7 +86,7 @@ def passages(library: Library) -> list[tuple[str, str]]:
 # --- law 8 -------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(names, contents, min_size=1), st.lists(edits, min_size=1, max_size=2))
 def test_law_8_a_re_index_is_a_fresh_build(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, str], rounds: list[list[tuple[str, str | None]]]
@@ -283,7 +283,7 @@ print(len(steps), "steps")
 def test_law_7_killed_at_any_step_a_build_leaves_the_old_or_the_new(tmp_path: Path) -> None:
     (tmp_path / "sources").mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", KILLS, str(tmp_path), "5"], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", KILLS, str(tmp_path), "3"], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[0]) > 20

@@ -207,9 +207,9 @@ def test_a_rule_at_the_top_is_text(text: str) -> None:
 
 def test_a_long_text_between_rules_is_not_read_as_yaml() -> None:
     text = "---\n" + "words without end, and more of them\n" * 50_000 + "---\n"
-    began = time.perf_counter()
+    began = time.process_time()
     assert split_front_matter(text) == ({}, text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(
@@ -303,9 +303,9 @@ def test_a_mark_pins_the_block_it_ends(body: str, pins: list[int | None]) -> Non
 
 def test_marks_and_blanks_without_end_take_no_quadratic_time() -> None:
     body = "word" + " " * 200_000 + "word\n\n" + "Some words. <!-- ¶ 7 -->\n\n" * 20_000
-    began = time.perf_counter()
+    began = time.process_time()
     source = parse(f"---\nkind: brief\n---\n{body}", "x")
-    assert time.perf_counter() - began < 6
+    assert time.process_time() - began < 20
     assert [block.pinpoint for block in source.blocks] == [None] + [7] * 20_000
 
 

@@ -91,9 +91,9 @@ def test_the_digest_is_that_of_the_text_in_utf8() -> None:
 def test_finding_the_block_of_every_range_takes_no_quadratic_time() -> None:
     many = 50_000
     source = Source("x", "a " * many, blocks=tuple(Block(2 * i, 2 * i + 1, "item", (), i + 1) for i in range(many)))
-    began = time.perf_counter()
+    began = time.process_time()
     assert all(source.locate(2 * i, 2 * i + 1).paragraph == i + 1 for i in range(0, many, 2))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 8
 
 
 def info(id: str, kind: str = "original", title: str | None = None, original: str | None = None) -> SourceInfo:
