@@ -45,7 +45,7 @@ _MEANING = {
 
 
 class JSON(Response):
-    """The bytes that `qa … --json` prints of the same object."""
+    """The object that `qa … --json` prints, which escapes besides what a terminal would obey."""
 
     media_type = "application/json"
 

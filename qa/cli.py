@@ -281,28 +281,19 @@ def _filters(
 def _each(text: str, one: Callable[[str], bool], as_json: bool) -> bool:
     """Run `one` on the text, or on every line of standard input if the text is "-"; whether all found something."""
     if text != "-":
-        return one(_checked(text))
+        return one(text)
     found = []
     for number, line in enumerate(sys.stdin, 1):
         if line := line.strip():
             if not as_json:
                 _print(f"> {line}", False)
             try:
-                found.append(one(_checked(line)))
+                found.append(one(line))
             except QueryError as error:
                 raise QueryError(f"line {number}: {error}") from error
     if not found:
         raise QueryError("standard input has no lines to read; write one question a line")
     return all(found)
-
-
-def _checked(text: str) -> str:
-    """A question as it was given; QueryError if it isn't UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise QueryError("the question isn't UTF-8; write it in that encoding") from error
-    return text
 
 
 def _finish(found: bool, library: Library) -> None:

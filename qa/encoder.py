@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 Role = Literal["question", "passage"]
 
-_POOLINGS = ("mean", "cls", "max")
+_POOLINGS: dict[str, Callable[[Floats], Floats]] = {
+    "mean": lambda states: np.asarray(states.mean(axis=0)),
+    "cls": lambda states: states[0],
+    "max": lambda states: np.asarray(states.max(axis=0)),
+}
 _EXACT = 0.9999  # least cosine between the exported network's vectors and the original's
 # The network with int8 weights (a scale a channel) is kept if, on a sample of the corpus, its vectors' cosines with the
 # original's are at least this, and of each text's nearest neighbours in the sample this share stays the same.
@@ -193,14 +197,14 @@ def encode_passages(encoder: TextEncoder, texts: Iterable[str]) -> Iterator[Enco
 
 def _pool(states: Floats, pooling: str) -> Floats:
     """One unit vector of a text's token vectors, shape (tokens, dimension) → (dimension,)."""
-    vectors = {"mean": states.mean(axis=0), "cls": states[0], "max": states.max(axis=0)}
-    return np.asarray(_unit(vectors[pooling][None])[0], dtype=np.float32)
+    return np.asarray(_unit(_POOLINGS[pooling](states)[None])[0], dtype=np.float32)
 
 
 def _neighbours(vectors: Floats) -> list[list[int]]:
     products = vectors @ vectors.T
     np.fill_diagonal(products, -2)
-    return [[int(i) for i in row[:_NEIGHBOURS]] for row in np.argsort(-products, axis=1, kind="stable")][: len(vectors)]
+    others = min(_NEIGHBOURS, len(vectors) - 1)  # a text is no neighbour of its own
+    return [[int(i) for i in row[:others]] for row in np.argsort(-products, axis=1, kind="stable")]
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -48,11 +48,12 @@ def build(
     """
     pairs = sorted(loaded.sources, key=lambda pair: pair[1].id)
     ordered = [source for _, source in pairs]
+    digests = [digest(source) for source in ordered]
     identity = {
         "format": FORMAT,
         "encoder": asdict(encoder.spec),
         "settings": {"passage_tokens": PASSAGE_TOKENS},
-        "sources": [{"id": s.id, "sha256": s.sha256, "content": digest(s)} for s in ordered],
+        "sources": [{"id": s.id, "sha256": s.sha256, "content": d} for s, d in zip(ordered, digests, strict=True)],
     }
     id = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     files = {"read": [asdict(file) for file, _ in pairs], "ignored": [asdict(file) for file in loaded.ignored]}
@@ -66,7 +67,7 @@ def build(
         plan = [
             (number, source, passage)
             for number, source in enumerate(ordered)
-            for passage in _passages(source, encoder, previous)
+            for passage in _passages(source, digests[number], encoder, previous)
         ]
         write_lexicon(work / "words", (source.text[p.start : p.end] for _, source, p in plan))
         stored = _write_vectors(work, plan, encoder, previous, progress)
@@ -129,9 +130,9 @@ def _reusable(folder: Path, encoder: TextEncoder) -> Generation | None:
     return previous if previous.manifest["encoder"] == asdict(encoder.spec) else None
 
 
-def _passages(source: Source, encoder: TextEncoder, previous: Generation | None) -> list[Passage]:
+def _passages(source: Source, digest: str, encoder: TextEncoder, previous: Generation | None) -> list[Passage]:
     """A source's passages: those of `previous` if it holds the same source, or else newly cut."""
-    if previous and previous.texts.digest_of(source.id) == digest(source):
+    if previous and previous.texts.digest_of(source.id) == digest:
         return previous.texts.passages_of(source)
     return split_passages(source, encoder.count, encoder.spec.max_tokens, PASSAGE_TOKENS)
 

@@ -184,10 +184,10 @@ def _best_first(ranked: Sequence[Ranked]) -> list[Ranked]:
 
 def check_question(question: str, encoder: TextEncoder) -> None:
     """QueryError unless the question has words and the encoder can read all of it."""
+    if any("\ud800" <= c <= "\udfff" for c in question):
+        raise QueryError("the question isn't UTF-8 (it holds a lone surrogate); write it in that encoding")
     if not any(True for _ in words(question)):
         raise QueryError('the question has no words; ask something like "When was the treaty signed?"')
-    if any("\ud800" <= c <= "\udfff" for c in question):
-        raise QueryError("the question has half a character (a lone surrogate); write it anew in UTF-8")
     if len(question) > MAX_QUESTION_CHARS:
         raise QueryError(f"the question has {len(question)} characters; {MAX_QUESTION_CHARS} is the most")
     tokens, most = encoder.count(question, "question"), encoder.spec.max_tokens

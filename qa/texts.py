@@ -148,18 +148,19 @@ class Texts:
 
     def source(self, key: int | str) -> Source | None:
         """A source by number or id, checked against the manifest; None if there is none."""
-        column = "number" if isinstance(key, int) else "id"
+        if isinstance(key, str):
+            numbers = self._rows("SELECT number FROM source WHERE id=?", key)
+            return self.source(int(numbers[0][0])) if numbers else None
         with self._lock:
-            if isinstance(key, int) and key in self._sources:
+            if key in self._sources:
                 self._sources.move_to_end(key)
                 return self._sources[key]
             rows = self._rows(
-                f"SELECT number,id,text,kind,record,blocks,errata,original,encoding FROM source WHERE {column}=?",
-                key,
+                "SELECT id,text,kind,record,blocks,errata,original,encoding FROM source WHERE number=?", key
             )
             if not rows:
                 return None
-            number, id, text, kind, record, blocks, errata, original, encoding = rows[0]
+            id, text, kind, record, blocks, errata, original, encoding = rows[0]
             try:
                 source = Source(
                     id=id,
@@ -171,12 +172,12 @@ class Texts:
                     original=original,
                     encoding=encoding,
                 )
-                whole = digest(source) == self._digests[number]
+                whole = digest(source) == self._digests[key]
             except (ValueError, TypeError, AttributeError, IndexError):
                 whole = False
             if not whole:
                 raise IndexDamaged(f"source '{id}' in {self._path} is not what was indexed; {REBUILD}")
-            self._sources[number] = source
+            self._sources[key] = source
             while len(self._sources) > _CACHED_SOURCES:
                 self._sources.popitem(last=False)
             return source
