@@ -31,10 +31,12 @@ from rich.text import Text
 from evals.retrieval import (
     Collection,
     Report,
+    add_output_options,
     guarded,
     interval,
     load_pyplot,
     progress,
+    put_out,
     read_squad,
     save_figure,
     terminal,
@@ -287,8 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--env", type=Path, metavar="DIR", required=True, help="the peers' virtual environment")
     parser.add_argument("--all", action="store_true", help=f"ask every question, not an even sample of {SAMPLE}")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="do everything N times over (3)")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as .png or .svg")
+    add_output_options(parser)
     given = parser.parse_args(arguments)
 
     def run() -> None:
@@ -300,9 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with progress() as report:
             install(given.env, report)
             found = evaluate(collection, None if given.all else SAMPLE, given.env, given.rounds, report)
-        print(json.dumps(found, indent=1)) if given.json else terminal(160).print(render(found))
-        if given.plot:
-            plot(found, given.plot)
+        put_out(found, given, terminal(160), render(found), plot)
 
     return guarded(run)
 

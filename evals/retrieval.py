@@ -373,6 +373,25 @@ def progress() -> Iterator[Report]:
         yield report
 
 
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """The options that `put_out` obeys."""
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as .png or .svg")
+
+
+def put_out(
+    rows: list[dict[str, Any]],
+    given: argparse.Namespace,
+    console: Console,
+    table: RenderableType,
+    plot: Callable[[list[dict[str, Any]], Path], None],
+) -> None:
+    """Print a benchmark's rows, as JSON or as a table, and draw them if that is asked for."""
+    print(json.dumps(rows, indent=1)) if given.json else console.print(table)
+    if given.plot:
+        plot(rows, given.plot)
+
+
 def guarded(run: Callable[[], None]) -> int:
     """Run a command: exit 0, or 2 with the error on standard error."""
     try:
@@ -391,8 +410,7 @@ def main(arguments: Sequence[str] | None = None, encoder: TextEncoder | None = N
     parser.add_argument("--articles", metavar="A,B", help="only the questions on these articles")
     parser.add_argument("--not-articles", metavar="A,B", help="not the questions on these articles")
     parser.add_argument("--index", type=Path, metavar="DIR", help="keep the paragraphs and their index here")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as .png or .svg")
+    add_output_options(parser)
     given = parser.parse_args(arguments)
 
     def run() -> None:
@@ -402,10 +420,7 @@ def main(arguments: Sequence[str] | None = None, encoder: TextEncoder | None = N
         questions = select(collection.questions, given.articles, given.not_articles)
         with progress() as report:
             found = evaluate(collection, questions, given.index, encoder, report)
-        table = render(found, len(collection.paragraphs))
-        print(json.dumps(found, indent=1)) if given.json else terminal().print(table)
-        if given.plot:
-            plot(found, given.plot)
+        put_out(found, given, terminal(), render(found, len(collection.paragraphs)), plot)
 
     return guarded(run)
 

@@ -8,7 +8,6 @@ each keeps. What is fitted to a corpus (PCA, product quantisation) is fitted to 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,12 +25,14 @@ from evals.retrieval import (
     Collection,
     Question,
     Report,
+    add_output_options,
     guarded,
     interval,
     load_pyplot,
     opened,
     owners,
     progress,
+    put_out,
     read_squad,
     save_figure,
     select,
@@ -315,8 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, metavar="FILE.json", help="SQuAD's dev set, or a part of it")
     parser.add_argument("--not-articles", metavar="A,B", default=HELD_OUT, help="not the questions on these articles")
     parser.add_argument("--index", type=Path, metavar="DIR", help="keep the paragraphs and their index here")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as .png or .svg")
+    add_output_options(parser)
     given = parser.parse_args(arguments)
 
     def run() -> None:
@@ -326,9 +326,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         collection = replace(collection, questions=select(collection.questions, None, given.not_articles))
         with progress() as report:
             found = evaluate(collection, given.index, None, report)
-        print(json.dumps(found, indent=1)) if given.json else terminal().print(render(found))
-        if given.plot:
-            plot(found, given.plot)
+        put_out(found, given, terminal(), render(found), plot)
 
     return guarded(run)
 
