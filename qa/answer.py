@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from qa.citation import Citation, cite
 from qa.encoder import TextEncoder
-from qa.evidence import is_silent
+from qa.evidence import confidence, is_silent
 from qa.generation import Generation
+from qa.judge import TextJudge
 from qa.search import Filters, Hit, search
 from qa.words import without_quotes
 
@@ -41,14 +42,15 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class IndexRef:
-    """Which index answered: its generation, its model, and whether the sources have changed since."""
+    """Which index answered: its generation, its model, whether the sources have changed since, and which judge read."""
 
     generation: str
     model: str
     stale: bool = False
+    judge: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"generation": self.generation, "model": self.model, "stale": self.stale}
+        return {"generation": self.generation, "model": self.model, "stale": self.stale, "judge": self.judge}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Answer:
         return {
             "question": self.question,
             "status": self.status,
-            "confidence": self.confidence,
+            "confidence": None if self.confidence is None else round(self.confidence, 4),
             "values": [value.to_dict() for value in self.values],
             "citations": [citation.to_dict() for citation in self.citations],
             "passages": [hit.to_dict() for hit in self.passages],
@@ -82,14 +84,21 @@ class Answer:
 
 
 def answer(
-    generation: Generation, encoder: TextEncoder, question: str, k: int, filters: Filters, index: IndexRef
+    generation: Generation,
+    encoder: TextEncoder,
+    question: str,
+    k: int,
+    filters: Filters,
+    index: IndexRef,
+    judge: TextJudge | None = None,
 ) -> Answer:
     """Answer a question with up to k passages; QueryError when it can't be asked."""
-    hits = tuple(search(generation, encoder, question, k, filters))
+    hits = tuple(search(generation, encoder, question, k, filters, judge))
+    chance = confidence(hits)
     if is_silent(hits):
-        near = hits or tuple(search(generation, encoder, without_quotes(question), k, filters))
-        return Answer(question, "not_found", (), (), near, index)
-    return Answer(question, "answered", tuple(_quotes(generation, hits)), hits, (), index)
+        near = hits or tuple(search(generation, encoder, without_quotes(question), k, filters, judge))
+        return Answer(question, "not_found", (), (), near, index, confidence=chance)
+    return Answer(question, "answered", tuple(_quotes(generation, hits)), hits, (), index, confidence=chance)
 
 
 def _quotes(generation: Generation, hits: tuple[Hit, ...]) -> list[Citation]:

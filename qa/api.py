@@ -104,13 +104,13 @@ _router = APIRouter(default_response_class=JSON)
 @_router.post("/v1/ask", response_model=schema.Answer, responses=_problems({413: _TOO_LARGE, 422: _K, 503: _NO_INDEX}))
 def ask(request: schema.AskRequest, library: Opened) -> Response:
     """Answer a question from the sources, in their own words."""
-    return JSON(library.ask(request.question, request.k, _filters(request, request.sources)).to_dict())
+    return JSON(library.ask(request.question, request.k, _filters(request, request.sources), request.judge).to_dict())
 
 
 @_router.get("/v1/search", response_model=schema.Search, responses=_problems({422: _K, 503: _NO_INDEX}))
 def search(query: Annotated[schema.SearchQuery, Query()], library: Opened) -> Response:
     """Find the passages that best meet a query."""
-    return JSON(library.search(query.q, query.k, _filters(query, query.source)).to_dict())
+    return JSON(library.search(query.q, query.k, _filters(query, query.source), query.judge).to_dict())
 
 
 @_router.get("/v1/sources", response_model=schema.Sources, responses=_problems({503: _NO_INDEX}))

@@ -53,6 +53,7 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option("--until", help="Only works issued on or before this date.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Show the score of each stage that ranked a passage.")]
+NoJudge = Annotated[bool, typer.Option("--no-judge", help="Rank by similarity alone, as QA_JUDGE=off does.")]
 KindOption = Annotated[str | None, typer.Option("--kind", help="Only this kind: original or brief.")]
 
 
@@ -66,6 +67,7 @@ def ask(
     until: Until = None,
     kind: KindOption = None,
     explain: Explain = False,
+    no_judge: NoJudge = False,
     sources: Sources = None,
     index: IndexDir = None,
     as_json: Json = False,
@@ -77,7 +79,7 @@ def ask(
         filters = _filters(source, author, since, until, kind)
 
         def one(text: str) -> bool:
-            result = library.ask(text, k, filters)
+            result = library.ask(text, k, filters, False if no_judge else None)
             _print(result.to_dict() if as_json else render.answer(result, explain), as_json)
             return result.status != "not_found"
 
@@ -94,6 +96,7 @@ def search(
     until: Until = None,
     kind: KindOption = None,
     explain: Explain = False,
+    judge: Annotated[bool, typer.Option("--judge", help="Have the judge read the best sentences too.")] = False,
     sources: Sources = None,
     index: IndexDir = None,
     as_json: Json = False,
@@ -105,7 +108,7 @@ def search(
         filters = _filters(source, author, since, until, kind)
 
         def one(query: str) -> bool:
-            result = library.search(query, k, filters)
+            result = library.search(query, k, filters, judge)
             _print(result.to_dict() if as_json else render.search(result, explain), as_json)
             return bool(result.hits)
 

@@ -297,7 +297,7 @@ def export(name: str, folder: Path, sample: Sequence[str] = ()) -> Encoder:
             f"(cosine {found['cosine_min']:.4f}); use another model"
         )
     full = plain.rename(folder / "fp32.onnx")
-    _quantize(full, plain)
+    quantize(full, plain)
     small = replace(spec, precision="int8")
     agreement = _write_spec(folder, small, {})._agreement(texts, theirs)
     if agreement["cosine_min"] >= _INT8_COSINE and agreement["neighbours"] >= _INT8_NEIGHBOURS:
@@ -319,7 +319,7 @@ def _write_spec(folder: Path, spec: EncoderSpec, agreement: dict[str, float]) ->
     return Encoder(folder)
 
 
-def _quantize(full: Path, small: Path) -> None:
+def quantize(full: Path, small: Path) -> None:
     """Weights as int8 with a scale a channel, activations scaled by each text alone, as every text is run by itself."""
     import logging
 

@@ -4,6 +4,7 @@ QAError
 ├── SettingsError    an option or environment variable that can't be used
 ├── SourceError      a file that can't become a source
 ├── EncoderError     a model that can't be used
+├── JudgeError       a judge that isn't whole
 ├── IndexMissing     no index where one was looked for
 ├── IndexDamaged     an index that isn't whole, or isn't ours
 ├── QueryError       a question that can't be asked
@@ -25,6 +26,10 @@ class SourceError(QAError):
 
 class EncoderError(QAError):
     """A sentence-transformers model is missing, or is of a kind that can't be exported faithfully."""
+
+
+class JudgeError(QAError):
+    """The judge's network is missing, or isn't the one its figures were measured with."""
 
 
 class IndexMissing(QAError):

@@ -17,6 +17,7 @@ from qa.encoder import TextEncoder, export, find_model, fingerprint, model_name
 from qa.errors import EncoderError, IndexDamaged, IndexMissing, NotFound, SourceError
 from qa.generation import Generation, current_name, read_manifest
 from qa.index import BUILDING, Progress, build, lock
+from qa.judge import Judge, TextJudge
 from qa.loaders import Folder, SourceFile, find_files, load_folder
 from qa.search import Filters, Hit, search
 from qa.settings import DEFAULT_K, Settings
@@ -101,10 +102,12 @@ class Library:
         settings: Settings | None = None,
         *,
         encoder: TextEncoder | None = None,
+        judge: TextJudge | None = None,
         progress: Progress = lambda stage, done, total: None,
     ) -> None:
         self.settings = settings or Settings.load()
         self._encoder = encoder
+        self._judge = judge
         self._progress = progress
         self._lock = RLock()
         self._generation: Generation | None = None
@@ -117,16 +120,31 @@ class Library:
 
     # --- asking
 
-    def ask(self, question: str, k: int = DEFAULT_K, filters: Filters = Filters()) -> Answer:
-        """Answer a question from up to k passages; QueryError when it can't be asked."""
-        generation = self.generation()
-        return answer(generation, self._encoder_of(generation), question, k, filters, self._reference(generation))
+    def ask(self, question: str, k: int = DEFAULT_K, filters: Filters = Filters(), judge: bool | None = None) -> Answer:
+        """Answer a question from up to k passages; QueryError when it can't be asked.
 
-    def search(self, question: str, k: int = DEFAULT_K, filters: Filters = Filters()) -> Search:
-        """The k passages that best meet a question; QueryError when it can't be asked."""
+        `judge` says whether the judge reads them; None leaves it to the settings.
+        """
+        reader = self.judge() if (self.settings.judge if judge is None else judge) else None
         generation = self.generation()
-        hits = search(generation, self._encoder_of(generation), question, k, filters)
-        return Search(question, tuple(hits), self._reference(generation))
+        index = self._reference(generation, reader)
+        return answer(generation, self._encoder_of(generation), question, k, filters, index, reader)
+
+    def search(self, question: str, k: int = DEFAULT_K, filters: Filters = Filters(), judge: bool = False) -> Search:
+        """The k passages that best meet a question, by the judge too if asked; QueryError when it can't be asked."""
+        reader = self.judge() if judge else None
+        generation = self.generation()
+        hits = search(generation, self._encoder_of(generation), question, k, filters, reader)
+        return Search(question, tuple(hits), self._reference(generation, reader))
+
+    def judge(self) -> TextJudge:
+        """The judge, which begins to load at the first call."""
+        with self._lock:
+            if self._judge is None:
+                loading = Judge()
+                loading.warm()
+                self._judge = loading
+            return self._judge
 
     def sources(self) -> list[SourceInfo]:
         """All sources of the index, by id."""
@@ -212,8 +230,9 @@ class Library:
             self._changes = (now, generation.folder.name, found)
             return found
 
-    def _reference(self, generation: Generation) -> IndexRef:
-        return IndexRef(generation.id, generation.manifest["encoder"]["model"], bool(self._changes_since(generation)))
+    def _reference(self, generation: Generation, judge: TextJudge | None) -> IndexRef:
+        model, changed = generation.manifest["encoder"]["model"], bool(self._changes_since(generation))
+        return IndexRef(generation.id, model, changed, judge.name if judge else None)
 
     def _encoder_of(self, generation: Generation) -> TextEncoder:
         return self._encoder or generation.encoder

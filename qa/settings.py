@@ -21,12 +21,13 @@ class Settings:
     """Where the sources and the index are, and which model reads them.
 
     `model` is the bundled one, a folder, or the name of a sentence-transformers model that already
-    lies in the local Hugging Face cache; nothing is ever downloaded.
+    lies in the local Hugging Face cache; nothing is ever downloaded. `judge` is whether answers are judged.
     """
 
     sources: Path = Path("sources")
     index: Path = Path("index")
     model: str = BUNDLED_MODEL
+    judge: bool = True
 
     @classmethod
     def load(
@@ -34,9 +35,10 @@ class Settings:
         sources: Path | str | None = None,
         index: Path | str | None = None,
         model: str | None = None,
+        judge: bool | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> Settings:
-        """Settle each value: an argument first, then QA_SOURCES, QA_INDEX and QA_MODEL, then the default."""
+        """Settle each value: an argument first, then QA_SOURCES, QA_INDEX, QA_MODEL and QA_JUDGE, then the default."""
 
         def settle(name: str, given: Path | str | None, default: str) -> str:
             value = str(given) if given is not None else environ.get(name, default)
@@ -48,7 +50,14 @@ class Settings:
             sources=_path(settle("QA_SOURCES", sources, "sources")),
             index=_path(settle("QA_INDEX", index, "index")),
             model=settle("QA_MODEL", model, BUNDLED_MODEL),
+            judge=_switch("QA_JUDGE", environ.get("QA_JUDGE", "on")) if judge is None else judge,
         )
+
+
+def _switch(name: str, text: str) -> bool:
+    if text.strip().lower() not in ("on", "off"):
+        raise SettingsError(f"{name} is '{text}'; it can be on or off")
+    return text.strip().lower() == "on"
 
 
 def _path(text: str) -> Path:

@@ -33,7 +33,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     (folder / "sources").mkdir()
     for name, text in NOTES.items():
         (folder / "sources" / name).write_text(text, encoding="utf-8")
-    return Library(Settings(folder / "sources", folder / "index"), encoder=WordEncoder())
+    return Library(Settings(folder / "sources", folder / "index", judge=False), encoder=WordEncoder())
 
 
 def check(library: Library, answer: Answer) -> None:

@@ -25,7 +25,7 @@ MOST_LINES = 500
 HOUSE = """
 errors
 settings words source tokens
-structure passage citation encoder
+structure passage citation encoder judge
 loaders lexicon texts
 vectors
 generation
@@ -46,8 +46,8 @@ DOORS = {
     "sentence_transformers": {"encoder"},
     "torch": {"encoder"},
     "transformers": {"encoder"},
-    "onnxruntime": {"encoder"},
-    "tokenizers": {"encoder"},
+    "onnxruntime": {"encoder", "judge"},
+    "tokenizers": {"encoder", "judge"},
     "faiss": {"vectors"},
     "tantivy": {"lexicon"},
     "sqlite3": {"texts"},

@@ -46,7 +46,18 @@ def test_an_empty_value_is_refused_by_name(name: str, value: str) -> None:
 @pytest.mark.parametrize("name", ["sources", "index", "model"])
 def test_an_empty_argument_is_refused_too(name: str) -> None:
     with pytest.raises(QAError, match=f"QA_{name.upper()} is empty"):
-        Settings.load(**{name: " "}, environ={})
+        Settings.load(**{name: " "}, environ={})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("value", "judge"), [("on", True), ("off", False), (" OFF ", False)])
+def test_the_judge_can_be_turned_off(value: str, judge: bool) -> None:
+    assert Settings.load(environ={"QA_JUDGE": value}).judge is judge
+    assert Settings.load(judge=not judge, environ={"QA_JUDGE": value}).judge is not judge
+
+
+def test_a_switch_is_on_or_off() -> None:
+    with pytest.raises(SettingsError, match="QA_JUDGE is 'maybe'; it can be on or off"):
+        Settings.load(environ={"QA_JUDGE": "maybe"})
 
 
 def test_settings_do_not_change() -> None:

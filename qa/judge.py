@@ -1,0 +1,187 @@
+"""Judge: reads a question, or a statement, together with a text. Does the text answer, where, does it support or
+contradict? A small network of our own on the encoder's trunk; qa/weights/README.md says what it learned from.
+
+As with the encoder, every pair is run by itself and on one thread, so what is said of a text depends on nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from qa.errors import JudgeError
+
+if TYPE_CHECKING:
+    import onnxruntime
+    import tokenizers
+
+WEIGHTS = Path(__file__).with_name("weights")
+FILES = ("judge.onnx", "tokenizer.json")
+REINSTALL = "install the package again, or go without it (`--no-judge`, QA_JUDGE=off)"
+
+_LONGEST_SPAN = 24  # tokens
+Logits = npt.NDArray[np.float32]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Whether a text answers a question, as a probability, and where: the half-open range [start, end) of its code
+    points that is likeliest to be the answer, and the probability of that range among all.
+    """
+
+    answers: float
+    start: int
+    end: int
+    span: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The probabilities that a text supports a statement, contradicts it, or does neither."""
+
+    supports: float
+    contradicts: float
+    neither: float
+
+
+class TextJudge(Protocol):
+    """What answers and drafts need of a judge: the seam where tests put one of their own."""
+
+    @property
+    def name(self) -> str: ...
+
+    def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+        """Whether each text answers the question, and where."""
+        ...
+
+    def weigh(self, statement: str, texts: Sequence[str]) -> list[Claim]:
+        """Whether each text supports or contradicts the statement."""
+        ...
+
+
+class Judge:
+    """The network in a folder: `judge.onnx`, `tokenizer.json`, and `judge.json` with their sha256 and the calibration.
+
+    It reads at most `max_tokens` of question and text together; of more it reads the beginning of the longer one.
+    """
+
+    def __init__(self, folder: Path = WEIGHTS) -> None:
+        self.folder = folder
+        try:
+            spec = json.loads((folder / "judge.json").read_text(encoding="utf-8"))
+            self._digests = {name: str(spec["sha256"][name]) for name in FILES}
+            self._max_tokens = int(spec["max_tokens"])
+            self._slope, self._shift = (float(x) for x in spec["calibration"]["answers"])
+            self._temperature = float(spec["calibration"]["claim"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise JudgeError(f"{folder} holds no judge of ours ({error}); {REINSTALL}") from error
+
+    @property
+    def name(self) -> str:
+        """Sixteen digits of the network's sha256."""
+        return self._digests["judge.onnx"][:16]
+
+    def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+        """Whether each text answers the question, and where in it."""
+        return self._map(lambda text: self._read(question, text), texts)
+
+    def weigh(self, statement: str, texts: Sequence[str]) -> list[Claim]:
+        """Whether each text supports the statement, contradicts it, or does neither."""
+        return self._map(lambda text: self._weigh(statement, text), texts)
+
+    def warm(self) -> None:
+        """Begin to load the network in the background, so that less is left to wait for at the first question."""
+        _ = self._network
+
+    def _read(self, question: str, text: str) -> Reading:
+        pair, (answers, span, _) = self._run(question, text)
+        own = np.array([s == 1 and b > a for s, (a, b) in zip(pair.sequence_ids, pair.offsets, strict=True)])
+        first, last, chance = best_span(span[0], own)
+        start, end = (pair.offsets[first][0], pair.offsets[last][1]) if own.any() else (0, 0)
+        return Reading(_sigmoid(self._slope * float(answers[0]) + self._shift), start, end, chance)
+
+    def _weigh(self, statement: str, text: str) -> Claim:
+        _, (_, _, claim) = self._run(statement, text)
+        supports, contradicts, neither = softmax(claim[0] / self._temperature).tolist()
+        return Claim(supports, contradicts, neither)
+
+    def _run(self, first: str, text: str) -> tuple[Any, list[Logits]]:
+        tokenizer, session = self._network.result()
+        pair = tokenizer.encode(first, text)
+        ids = np.array([pair.ids], dtype=np.int64)
+        types = np.array([pair.type_ids], dtype=np.int64)
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
+        return pair, session.run(["answers", "span", "claim"], inputs)
+
+    def _map(self, judge: Callable[[str], T], texts: Sequence[str]) -> list[T]:
+        self.warm()  # here, since a worker that submits to its own pool could wait for itself
+        if len(texts) < 2:
+            return [judge(text) for text in texts]
+        return list(self._workers.map(judge, texts))
+
+    @cached_property
+    def _workers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="judge")
+
+    @cached_property
+    def _network(self) -> Future[tuple[tokenizers.Tokenizer, onnxruntime.InferenceSession]]:
+        return self._workers.submit(self._load)
+
+    def _load(self) -> tuple[tokenizers.Tokenizer, onnxruntime.InferenceSession]:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_str(self._checked("tokenizer.json").decode())
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self._max_tokens, strategy="longest_first")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        network = self._checked("judge.onnx")
+        return tokenizer, onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+
+    def _checked(self, name: str) -> bytes:
+        """A file's bytes, if they are those that the figures were measured with."""
+        try:
+            data = (self.folder / name).read_bytes()
+        except OSError as error:
+            raise JudgeError(f"the judge's {name} can't be read ({error}); {REINSTALL}") from error
+        if hashlib.sha256(data).hexdigest() != self._digests[name]:
+            raise JudgeError(f"{self.folder / name} is not the judge's file (its sha256 differs); {REINSTALL}")
+        return data
+
+
+def best_span(logits: Logits, own: npt.NDArray[np.bool_]) -> tuple[int, int, float]:
+    """First and last token of the likeliest span, and its probability among all.
+
+    `logits` has shape (tokens, 2), for a span's first and last token; `own` tells the text's tokens, shape (tokens,).
+    """
+    lag = np.arange(len(own))[None, :] - np.arange(len(own))[:, None]
+    spans = own[:, None] & own[None, :] & (lag >= 0) & (lag < _LONGEST_SPAN)
+    scores = np.where(spans, logits[:, 0][:, None] + logits[:, 1][None, :], -1e9)
+    flat = int(scores.argmax())
+    a, b = divmod(flat, len(own))
+    return a, b, float(softmax(scores.ravel())[flat])
+
+
+def softmax(logits: Logits) -> Logits:
+    """Logits, shape (n,), as probabilities that sum to 1."""
+    powers = np.exp(logits - logits.max())
+    return np.asarray(powers / powers.sum(), dtype=np.float32)
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-max(min(x, 40.0), -40.0)))

@@ -1,0 +1,342 @@
+"""Training examples from public data: questions and statements, with texts that tell and texts that don't.
+
+Nothing of the briefs, their originals or evals/ is read here. SQuAD 2.0's articles in TEST are for testing only.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from qa.lexicon import Lexicon, write_lexicon
+from qa.words import sentences, words
+from training.alter import KINDS, Kind, alter, names_in
+
+TEST = frozenset(("Harvard_University", "Steam_engine", "Islamism", "Force"))
+DEVELOPMENT = frozenset(("Normans", "1973_oil_crisis"))
+
+SUPPORTS, CONTRADICTS, NEITHER = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+_NOT_TOLD = (0.0, 0.5, 0.5)  # a question that its paragraph doesn't answer, with the answer it seems to have
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question and the sentences it may be asked of; `gold` are the numbers of those that answer it, `spans` where.
+
+    `plausible` is the sentence with the answer that an unanswerable question seems to have.
+    """
+
+    text: str
+    article: str
+    sentences: tuple[str, ...]
+    gold: tuple[int, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
+    plausible: int | None = None
+    plausible_text: str = ""
+    cased: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A question and a text, whether the text answers it, and where if that is known."""
+
+    question: str
+    text: str
+    answers: bool
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement, a text, and the probabilities that it supports, contradicts or does neither."""
+
+    statement: str
+    text: str
+    label: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Data:
+    """All that is read from the data folder, split once and for all."""
+
+    questions: dict[str, list[Question]]
+    claims: dict[str, list[Claim]]
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+
+def held_out(name: str, share: int = 5) -> bool:
+    """Whether a page is kept for testing: a fifth of them, by a hash of the name."""
+    return sha256(name.encode()).digest()[0] % share == 0
+
+
+def read_data(folder: Path) -> Data:
+    """Read the public data; keys are `train`, `development` and `test`."""
+    questions: dict[str, list[Question]] = defaultdict(list)
+    for each in [*_squad2(folder), *_squad1(folder), *_selqa(folder)]:
+        part = "test" if each.article in TEST else "development" if each.article in DEVELOPMENT else "train"
+        questions[part].append(each)
+    claims: dict[str, list[Claim]] = defaultdict(list)
+    by_page: dict[str, list[str]] = defaultdict(list)
+    rows = _lines(folder / "fool-me-twice-dev.jsonl")
+    for row in rows:
+        by_page[row["page"]].append(" ".join(row["evidence"]))
+    for row in rows:
+        part = "test" if held_out(row["page"]) else "development" if held_out("dev" + row["page"], 10) else "train"
+        label = SUPPORTS if row["label"] == "SUPPORTS" else CONTRADICTS
+        claims[part].append(Claim(row["claim"], " ".join(row["evidence"]), label))
+    for row in _lines(folder / "wice-dev.jsonl"):
+        if row["evidence"] and row["label"] != "not_supported":
+            label = SUPPORTS if row["label"] == "supported" else NEITHER
+            claims["train"].append(Claim(row["claim"], " ".join(row["evidence"])[:900], label))
+    names: dict[str, list[str]] = defaultdict(list)
+    for several in questions.values():
+        for question in several:
+            if question.cased:
+                names[question.article].extend(n for s in question.sentences for n in names_in(s))
+    return Data(dict(questions), dict(claims), {a: sorted(set(n)) for a, n in names.items()})
+
+
+def _lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _squad2(folder: Path) -> Iterator[Question]:
+    for article in json.loads((folder / "squad2-dev-half.json").read_text(encoding="utf-8"))["data"]:
+        for paragraph in article["paragraphs"]:
+            context = paragraph["context"]
+            ranges = list(sentences(context))
+            texts = tuple(context[a:b] for a, b in ranges)
+            for qa in paragraph["qas"]:
+                if qa["is_impossible"]:
+                    told = (qa.get("plausible_answers") or [None])[0]
+                    at = (
+                        _holding(ranges, told["answer_start"], told["answer_start"] + len(told["text"]))
+                        if told
+                        else None
+                    )
+                    yield Question(qa["question"], article["title"], texts, plausible=at[0] if at else None,
+                                   plausible_text=told["text"] if told else "")  # fmt: skip
+                    continue
+                found: dict[int, tuple[int, int]] = {}
+                for answer in sorted(qa["answers"], key=lambda a: -sum(b["text"] == a["text"] for b in qa["answers"])):
+                    start = answer["answer_start"]
+                    held = _holding(ranges, start, start + len(answer["text"]))
+                    if held and held[0] not in found:
+                        found[held[0]] = held[1]
+                if found:
+                    yield Question(qa["question"], article["title"], texts, tuple(found), tuple(found.values()))
+
+
+def _holding(ranges: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, tuple[int, int]] | None:
+    """The number of the range that holds [start, end), and that range counted from its start."""
+    for number, (a, b) in enumerate(ranges):
+        if a <= start and end <= b:
+            return number, (start - a, end - a)
+    return None
+
+
+def _squad1(folder: Path) -> list[Question]:
+    rows = _lines(folder / "squad1-train-part-sentences.jsonl")
+    out = []
+    for i, row in enumerate(rows):
+        near = dict.fromkeys(r["sentence"] for r in rows[max(0, i - 12) : i + 13])
+        near.pop(row["sentence"])
+        texts = (row["sentence"], *near)
+        out.append(Question(row["question"], f"squad1:{i // 25}", texts, (0,), cased=False))
+    return out
+
+
+def _selqa(folder: Path) -> Iterator[Question]:
+    for row in _lines(folder / "selqa.jsonl"):
+        yield Question(row["question"], f"selqa:{row['article']}", tuple(row["sentences"]), tuple(row["answers"]))
+
+
+class Examples:
+    """Draws training examples without end, from a seed."""
+
+    def __init__(self, data: Data, seed: int) -> None:
+        self.data = data
+        self.draw = random.Random(seed)
+        train = data.questions["train"]
+        self.squad2 = [q for q in train if not q.article.startswith(("squad1:", "selqa:"))]
+        self.squad1 = [q for q in train if q.article.startswith("squad1:")]
+        self.selqa = [q for q in train if q.article.startswith("selqa:")]
+        self.pool = list(dict.fromkeys(s for q in train for s in q.sentences if len(s) > 25))
+        self.folder = tempfile.TemporaryDirectory(prefix="judge-")
+        write_lexicon(Path(self.folder.name) / "words", self.pool)
+        self.lexicon = Lexicon(Path(self.folder.name) / "words")
+        self.fm2 = data.claims["train"]
+        self.all_names = sorted({n for a, ns in data.names.items() if a not in TEST for n in ns})
+        self._queues: dict[int, list[Question]] = {}
+
+    def group(self) -> list[Pair]:
+        """A question with a text that answers it, if one does, and some that don't, all about the same."""
+        chance = self.draw.random()
+        question = self._next(self.squad2 if chance < 0.5 else self.squad1 if chance < 0.84 else self.selqa)
+        pairs = []
+        others = [i for i in range(len(question.sentences)) if i not in question.gold]
+        if question.gold:
+            pick = self.draw.randrange(len(question.gold))
+            gold = question.sentences[question.gold[pick]]
+            pairs.append(Pair(question.text, gold, True, question.spans[pick] if question.spans else None))
+            altered = self._altered_question(question, gold)
+            if altered and self.draw.random() < 0.5:
+                pairs.append(Pair(altered, gold, False))
+        elif question.plausible is not None:
+            pairs.append(Pair(question.text, question.sentences[question.plausible], False))
+            others.remove(question.plausible)
+        picked = self.draw.sample(others, min(1 + (self.draw.random() < 0.5), len(others)))
+        pairs += [Pair(question.text, question.sentences[i], False) for i in picked]
+        if question.gold:
+            mined = [n for n, _ in self.lexicon.matching(question.text.replace('"', " "), 8)]
+            far = [self.pool[n] for n in mined if self.pool[n] not in question.sentences]
+            wanted = max(1, 4 - len(pairs))
+            pairs += [Pair(question.text, text, False) for text in far[: wanted + 1][-wanted:]]
+        return pairs
+
+    def _next(self, questions: list[Question]) -> Question:
+        queue = self._queues.setdefault(id(questions), [])
+        if not queue:
+            queue.extend(questions)
+            self.draw.shuffle(queue)
+        return queue.pop()
+
+    def _altered_question(self, question: Question, gold: str) -> str | None:
+        """The question with one thing changed that its answering sentence says too, so that it answers no more."""
+        kinds: list[Kind] = ["number", "date", "name", "direction"]
+        self.draw.shuffle(kinds)
+        said = {word.text for word in words(gold)}
+        for kind in kinds:
+            if kind == "name" and not question.cased:
+                continue
+            text = alter(question.text, kind, self.data.names.get(question.article) or self.all_names, self.draw)
+            if text is None:
+                continue
+            gone = {w.text for w in words(question.text)} - {w.text for w in words(text)}
+            if kind == "direction" or gone <= said:
+                return text
+        return None
+
+    def claim(self) -> Claim:
+        """A statement and a text that supports it, contradicts it, or does neither."""
+        chance = self.draw.random()
+        if chance < 0.25:
+            claim = self.draw.choice(self.fm2)
+            if self.draw.random() < 0.1:
+                return Claim(claim.statement, self.draw.choice(self.fm2).text, NEITHER)
+            return claim
+        if chance < 0.5:
+            return self._from_question()
+        return altered_claim(self._sentence(), self.data.names, self.draw, self.pool, self.lexicon)
+
+    def _sentence(self) -> tuple[str, str]:
+        """A sentence of the training data, and its article."""
+        while True:
+            chance = self.draw.random()
+            question = self.draw.choice(self.squad2 if chance < 0.35 else self.squad1 if chance < 0.6 else self.selqa)
+            text = self.draw.choice(question.sentences[:1] if not question.cased else question.sentences)
+            if 40 < len(text) < 350:
+                return text, question.article
+
+    def _from_question(self) -> Claim:
+        while True:
+            question = self.draw.choice(self.squad2)
+            if question.gold and question.spans:
+                gold = question.sentences[question.gold[0]]
+                a, b = question.spans[0]
+                answer = gold[a:b]
+                if self.draw.random() < 0.55:
+                    return Claim(statement(question.text, answer), gold, SUPPORTS)
+                kinds: list[Kind] = ["number", "date", "name"]
+                for kind in self.draw.sample(kinds, 3):
+                    wrong = alter(f"x {answer}", kind, self.data.names[question.article], self.draw)
+                    if wrong:
+                        return Claim(statement(question.text, wrong[2:]), gold, CONTRADICTS)
+                altered = self._altered_question(question, gold)
+                if altered:
+                    return Claim(statement(altered, answer), gold, CONTRADICTS)
+            elif question.plausible is not None and self.draw.random() < 0.5:
+                text = question.sentences[question.plausible]
+                return Claim(statement(question.text, question.plausible_text), text, _NOT_TOLD)
+
+
+_WH = re.compile(
+    r"\b(?:(?:in|on|at|to|from|by|for|of|with|during|since)\s+)?"
+    r"(?:what (?:year|date|day|month|century|percentage of|kind of|type of|name)|how many|how much|"
+    r"which|whose|what|whom|who|when|where)\b",
+    re.IGNORECASE,
+)
+_AUX = re.compile(r"^\s*(?:did|does|do)\b", re.IGNORECASE)
+
+
+def statement(question: str, answer: str) -> str:
+    """A question and its answer as one statement, roughly: the answer in the place of the question word."""
+    text = question.strip().rstrip("?").strip()
+    match = _WH.search(text)
+    if match is None:
+        return f"{text}: {answer}"
+    before, after = text[: match.start()].strip(), text[match.end() :].strip()
+    if (
+        re.match(r"(?:when|where|how many times|in what|on what|what (?:year|date|day))", match.group(), re.IGNORECASE)
+        and not before
+    ):
+        verb = re.match(r"(is|are|was|were|did|does|do|has|have|had)\s+(.*)", after, re.IGNORECASE)
+        if verb:
+            rest = verb[2] if verb[1].lower() in ("did", "does", "do") else f"{verb[2]} ({verb[1]})"
+            return f"{rest} {answer}"
+    after = _AUX.sub("", after).strip()
+    return " ".join(part for part in (before, answer, after) if part)
+
+
+def altered_claim(
+    sentence: tuple[str, str], names: dict[str, list[str]], draw: random.Random, pool: Sequence[str], lexicon: Lexicon
+) -> Claim:
+    """A statement made from a true sentence, told in part or altered, against that sentence or another."""
+    text, article = sentence
+    evidence = text
+    if draw.random() < 0.25:
+        extra = draw.choice(pool)
+        evidence = f"{text} {extra}" if draw.random() < 0.5 else f"{extra} {text}"
+    told = retold(text, draw)
+    chance = draw.random()
+    if chance < 0.36:
+        return Claim(told, evidence, SUPPORTS)
+    if chance < 0.5:
+        near = [pool[n] for n, _ in lexicon.matching(told.replace('"', " "), 6) if pool[n] != text]
+        if near:
+            return Claim(told, draw.choice(near), NEITHER)
+    for kind in sorted(
+        KINDS, key=lambda kind: draw.random() * (1.6 if kind in ("number", "date", "direction") else 1.0)
+    ):
+        altered = alter(told, kind, names.get(article) or (), draw)
+        if altered and altered.lower() != told.lower():
+            return Claim(altered, evidence, CONTRADICTS)
+    return Claim(told, evidence, SUPPORTS)
+
+
+def retold(text: str, draw: random.Random) -> str:
+    """The same in part or in another order: parentheses and clauses dropped, a leading phrase put last."""
+    out = text
+    if draw.random() < 0.5:
+        out = re.sub(r"\s*[(\[][^)\]]*[)\]]", "", out)
+    parts = re.split(r",\s+|;\s+|\s+[–—]\s+", out.rstrip(". "))
+    if len(parts) > 1 and draw.random() < 0.6:
+        kept = max(range(len(parts)), key=lambda i: len(parts[i]))
+        if len(parts[kept]) > 35 and draw.random() < 0.6:
+            out = parts[kept]
+        elif len(parts) == 2:
+            out = f"{parts[1]}, {parts[0]}"
+    if draw.random() < 0.2:
+        out = re.sub(r"\b(the|a|an|also|however|very|then)\s+", "", out, count=2, flags=re.IGNORECASE)
+    if draw.random() < 0.2:
+        out = re.sub(r"(\d{1,3}),(\d{3})", r"\1\2", out)
+    out = out.strip()
+    return (out[:1].upper() + out[1:] + ("" if out.endswith((".", "!", "?")) else ".")) if out else text

@@ -1,0 +1,320 @@
+"""Train the judge: `python -m training.judge --data FOLDER --out FOLDER`, resumable, on a GPU if there is one.
+
+One network from the trunk the encoder has too (all-MiniLM-L6-v2), which reads a question or a statement together with a
+text, and three linear heads: does the text answer, where, and does it support, contradict or neither. Its word
+embeddings stay as they are. What is kept is an exponential average of the weights (Polyak), at the step that is best on
+the development articles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from qa.encoder import find_model
+from qa.settings import BUNDLED_MODEL
+from training.examples import Claim, Examples, Pair, Question, altered_claim, read_data
+
+MAX_TOKENS = 160
+GROUPS, CLAIMS = 10, 20  # a step's questions, with four or so texts each, and its statements
+AVERAGED = 0.997
+
+
+class Network(nn.Module):
+    """The trunk and its heads; every output is of logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from transformers import AutoModel
+
+        self.trunk = AutoModel.from_pretrained(str(find_model(BUNDLED_MODEL)), attn_implementation="eager")
+        self.trunk.embeddings.word_embeddings.weight.requires_grad_(False)
+        width = self.trunk.config.hidden_size
+        self.answers, self.claim, self.span = nn.Linear(2 * width, 1), nn.Linear(2 * width, 3), nn.Linear(width, 2)
+
+    def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> tuple[Any, Any, Any]:
+        """Answers (n), span (n, tokens, 2: first and last token), claim (n, 3: supports, contradicts, neither)."""
+        states = self.trunk(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+        ).last_hidden_state.float()
+        mask = attention_mask.unsqueeze(-1).float()
+        pooled = torch.cat([states[:, 0], (states * mask).sum(1) / mask.sum(1)], dim=-1)
+        return self.answers(pooled).squeeze(-1), self.span(states), self.claim(pooled)
+
+
+def tokenizer() -> Tokenizer:
+    made = Tokenizer.from_file(str(find_model(BUNDLED_MODEL) / "tokenizer.json"))
+    made.no_padding()
+    made.enable_truncation(MAX_TOKENS, strategy="only_second")
+    return made
+
+
+def collate(read: Sequence[Any], device: str) -> dict[str, torch.Tensor]:
+    """Padded inputs of some tokenised pairs."""
+    width = -(-max(len(r.ids) for r in read) // 16) * 16  # few shapes, so that memory is used again
+    out = {
+        n: torch.zeros((len(read), width), dtype=torch.long) for n in ("input_ids", "attention_mask", "token_type_ids")
+    }
+    for row, r in enumerate(read):
+        size = len(r.ids)
+        out["input_ids"][row, :size] = torch.tensor(r.ids)
+        out["token_type_ids"][row, :size] = torch.tensor(r.type_ids)
+        out["attention_mask"][row, :size] = 1
+    return {name: tensor.to(device) for name, tensor in out.items()}
+
+
+def token_span(read: Any, span: tuple[int, int]) -> tuple[int, int] | None:
+    """First and last token of a range of the text's code points, or None where it was cut off."""
+    own = [i for i, (s, (a, b)) in enumerate(zip(read.sequence_ids, read.offsets, strict=True))
+           if s == 1 and a < span[1] and span[0] < b]  # fmt: skip
+    return (own[0], own[-1]) if own else None
+
+
+def loss_of(network: Network, tok: Tokenizer, groups: list[list[Pair]], claims: list[Claim], device: str) -> Any:
+    """The step's loss: answers (pointwise and within each group), spans, claims. Texts of like length run together."""
+    pairs = [pair for group in groups for pair in group]
+    read = [tok.encode(p.question, p.text) for p in pairs] + [tok.encode(c.statement, c.text) for c in claims]
+    order = sorted(range(len(read)), key=lambda i: len(read[i].ids))
+    half = len(order) * 2 // 3
+    answers: dict[int, Any] = {}
+    span_losses, claim_losses = [], []
+    for part in (order[:half], order[half:]):
+        answer, span, claim = network(**collate([read[i] for i in part], device))
+        for row, i in enumerate(part):
+            if i >= len(pairs):
+                target = torch.tensor(claims[i - len(pairs)].label, device=device)
+                claim_losses.append(-(target * functional.log_softmax(claim[row], dim=-1)).sum())
+                continue
+            answers[i] = answer[row]
+            where = pairs[i].span
+            at = token_span(read[i], where) if where else None
+            if at:
+                size = len(read[i].ids)
+                own = torch.tensor([s == 1 for s in read[i].sequence_ids], device=device)
+                logits = span[row, :size].masked_fill(~own.unsqueeze(-1), -1e4)
+                span_losses.append(functional.cross_entropy(logits.T, torch.tensor(at, device=device)))
+    logits = torch.stack([answers[i] for i in range(len(pairs))])
+    target = torch.tensor([float(p.answers) for p in pairs], device=device)
+    loss = functional.binary_cross_entropy_with_logits(logits, target)
+    at, listwise = 0, []
+    for group in groups:
+        if group[0].answers and len(group) > 1:
+            listwise.append(-functional.log_softmax(logits[at : at + len(group)], dim=0)[0])
+        at += len(group)
+    parts = {"answers": loss, "list": torch.stack(listwise).mean() if listwise else loss * 0,
+             "span": torch.stack(span_losses).mean() if span_losses else loss * 0,
+             "claim": torch.stack(claim_losses).mean() if claim_losses else loss * 0}  # fmt: skip
+    weights = {"answers": 1.0, "list": 0.5, "span": 0.3, "claim": 1.0}
+    return sum(weights[n] * v for n, v in parts.items()), {n: float(v.detach()) for n, v in parts.items()}
+
+
+# --- development figures
+
+
+@torch.no_grad()
+def predict(
+    network: Network, tok: Tokenizer, pairs: Sequence[tuple[str, str]], device: str
+) -> list[tuple[float, tuple[int, int], Any]]:
+    """For each pair: the answers logit, the best span in code points of the text, the claim's probabilities."""
+    network.eval()
+    read = [tok.encode(a, b) for a, b in pairs]
+    order = sorted(range(len(read)), key=lambda i: len(read[i].ids))
+    out: list[Any] = [None] * len(read)
+    for at in range(0, len(order), 64):
+        part = order[at : at + 64]
+        with torch.autocast(device, dtype=torch.bfloat16):
+            answer, span, claim = network(**collate([read[i] for i in part], device))
+        for row, i in enumerate(part):
+            size = len(read[i].ids)
+            first, last = best_span(span[row, :size].float().cpu().numpy(), read[i].sequence_ids)
+            offsets = read[i].offsets
+            out[i] = (
+                float(answer[row]),
+                (offsets[first][0], offsets[last][1]),
+                functional.softmax(claim[row].float(), -1).cpu().numpy(),
+            )
+    network.train()
+    return out
+
+
+def best_span(logits: np.ndarray, sequence: Sequence[int | None], longest: int = 24) -> tuple[int, int]:
+    """First and last token of the likeliest span in the text."""
+    own = np.array([s == 1 for s in sequence])
+    start = np.where(own, logits[:, 0], -1e9)
+    end = np.where(own, logits[:, 1], -1e9)
+    scores = start[:, None] + end[None, :]
+    n = len(own)
+    lag = np.arange(n)[None, :] - np.arange(n)[:, None]
+    scores = np.where((lag >= 0) & (lag < longest), scores, -1e9)
+    first, last = np.unravel_index(int(scores.argmax()), scores.shape)
+    return int(first), int(last)
+
+
+def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """The chance that a positive scores above a negative, ties counted half."""
+    both = np.concatenate([positive, negative])
+    ranks = np.empty(len(both))
+    order = both.argsort(kind="stable")
+    ranks[order] = np.arange(1, len(both) + 1)
+    for value in np.unique(both[np.r_[False, np.diff(np.sort(both)) == 0][np.argsort(order)]]) if len(both) else ():
+        ranks[both == value] = ranks[both == value].mean()
+    n, m = len(positive), len(negative)
+    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m)) if n and m else float("nan")
+
+
+def normalised(text: str) -> str:
+    """SQuAD's normal form: no case, articles or punctuation."""
+    kept = "".join(c if c.isalnum() else " " for c in text.lower())
+    return " ".join(w for w in kept.split() if w not in ("a", "an", "the"))
+
+
+def figures(
+    network: Network, tok: Tokenizer, questions: Sequence[Question], claims: Sequence[Claim], device: str
+) -> dict[str, float]:
+    """What the judge gets right of questions asked of their own paragraphs, and of statements."""
+    pairs = [(q.text, s) for q in questions for s in q.sentences]
+    told = iter(predict(network, tok, pairs, device))
+    answerable, silent, top, exact = [], [], [], []
+    for question in questions:
+        mine = [next(told) for _ in question.sentences]
+        best = max(range(len(mine)), key=lambda i: mine[i][0])
+        (answerable if question.gold else silent).append(mine[best][0])
+        if question.gold:
+            top.append(best in question.gold)
+            if question.spans:
+                a, b = mine[best][1]
+                golds = {
+                    normalised(question.sentences[i][s:e])
+                    for i, (s, e) in zip(question.gold, question.spans, strict=True)
+                }
+                exact.append(normalised(question.sentences[best][a:b]) in golds)
+    out = {"auc": auc(answerable, silent), "top": float(np.mean(top)), "exact": float(np.mean(exact or [0]))}
+    weighed = predict(network, tok, [(c.statement, c.text) for c in claims], device)
+    right = [
+        int(np.argmax(c.label)) == int(np.argmax(p[2][:2] if c.label[2] == 0 else p[2]))
+        for c, p in zip(claims, weighed, strict=True)
+    ]
+    return out | {"claims": float(np.mean(right))}
+
+
+# --- training
+
+
+def train(data_folder: Path, out: Path, steps: int, seed: int, rate: float, every: int, device: str) -> None:
+    """Train for some steps, from the last checkpoint in `out` if there is one; leaves best.pt, log.jsonl."""
+    out.mkdir(parents=True, exist_ok=True)
+    data = read_data(data_folder)
+    torch.manual_seed(seed)
+    network, tok = Network().to(device), tokenizer()
+    average = {n: p.detach().clone() for n, p in network.named_parameters() if p.requires_grad}
+    examples = Examples(data, seed)
+    decay = [p for n, p in network.named_parameters() if p.requires_grad and p.dim() > 1]
+    flat = [p for n, p in network.named_parameters() if p.requires_grad and p.dim() <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.01}, {"params": flat, "weight_decay": 0.0}], lr=rate
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: min((s + 1) / (0.05 * steps), max(0.02, 0.5 + 0.5 * math.cos(math.pi * s / steps)))
+    )
+    done, best = 0, -1.0
+    checkpoint = out / "last.pt"
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        schedule.load_state_dict(saved["schedule"])
+        average, done, best = saved["average"], saved["step"], saved["best"]
+        examples.draw.setstate(saved["draw"])
+        torch.set_rng_state(saved["torch"].cpu())
+    claims = development_claims(data, examples)
+    questions = data.questions["development"]
+    running: dict[str, float] = {}
+    began = time.time()
+    network.train()
+    numbers = range(done + 1, steps + 1)
+    for step in tqdm(numbers, initial=done, total=steps, desc="training", unit="step", mininterval=5):
+        groups = [g for g in (examples.group() for _ in range(GROUPS)) if g]
+        with torch.autocast(device, dtype=torch.bfloat16):
+            loss, parts = loss_of(network, tok, groups, [examples.claim() for _ in range(CLAIMS)], device)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        keep = min(AVERAGED, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                if name in average:
+                    average[name].lerp_(parameter, 1 - keep)
+        for name, value in parts.items():
+            running[name] = 0.98 * running.get(name, value) + 0.02 * value
+        if step % every and step != steps:
+            continue
+        own = {n: p.detach().clone() for n, p in network.named_parameters() if n in average}
+        network.load_state_dict(average, strict=False)
+        found = figures(network, tok, questions, claims, device)
+        score = found["auc"] + found["top"] / 2 + found["exact"] / 2 + found["claims"]
+        row = {
+            "step": step,
+            "seconds": round(time.time() - began),
+            "rate": schedule.get_last_lr()[0],
+            **running,
+            **found,
+            "score": score,
+        }
+        with (out / "log.jsonl").open("a") as log:
+            log.write(json.dumps({k: round(v, 6) for k, v in row.items()}) + "\n")
+        if score > best:
+            best = score
+            save(network.state_dict(), out / "best.pt")
+        network.load_state_dict(own, strict=False)
+        save({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
+              "average": average, "step": step, "best": best, "draw": examples.draw.getstate(),
+              "torch": torch.get_rng_state()}, checkpoint)  # fmt: skip
+
+
+def development_claims(data: Any, examples: Examples) -> list[Claim]:
+    """Statements of the development pages, and others made from the development articles' sentences."""
+    draw = random.Random(7)
+    made = [
+        altered_claim((draw.choice(q.sentences), q.article), data.names, draw, examples.pool, examples.lexicon)
+        for q in draw.sample(data.questions["development"], 300)
+    ]
+    return data.claims["development"] + made
+
+
+def save(what: Any, path: Path) -> None:
+    """Write beside and rename, so that a killed training leaves a whole file."""
+    beside = path.with_suffix(".new")
+    torch.save(what, beside)
+    beside.replace(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of public data")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoints and log; a second call goes on from there")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=1e-4)
+    parser.add_argument("--every", type=int, default=400, help="steps between looks at the development data")
+    args = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    train(args.data, args.out, args.steps, args.seed, args.rate, args.every, device)
+
+
+if __name__ == "__main__":
+    main()
