@@ -234,9 +234,9 @@ def _outcome(library: Library, case: Case) -> Outcome:
         split=case.split,
         paraphrase=case.paraphrase,
         status=answer.status,
-        found_at_1=_share(case, passages[:1]),
-        found_at_5=_share(case, passages),
-        cited=_share(case, [citation.quote for citation in answer.citations]),
+        found_at_1=share(case, passages[:1]),
+        found_at_5=share(case, passages),
+        cited=share(case, [citation.quote for citation in answer.citations]),
         citations=len(answer.citations),
         citations_right=len(right),
         quotes=len(quotes),
@@ -244,7 +244,8 @@ def _outcome(library: Library, case: Case) -> Outcome:
     )
 
 
-def _share(case: Case, texts: Sequence[str]) -> float | None:
+def share(case: Case, texts: Sequence[str]) -> float | None:
+    """What share of a case's facts some texts hold; None of a case without any."""
     if not case.facts:
         return None
     return round(sum(any(holds(text, fact) for text in texts) for fact in case.facts) / len(case.facts), 6)

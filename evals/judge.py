@@ -183,15 +183,22 @@ def fact_rows(library: Library, split: str, report: Report) -> list[Row]:
             hits = library.search(case.question, 5, judge=judged).hits
             texts = [hit.citation.quote for hit in hits]
             if case.facts:
-                firsts[judged].append(facts._share(case, texts[:1]) or 0.0)
-                fives[judged].append(facts._share(case, texts) or 0.0)
+                firsts[judged].append(facts.share(case, texts[:1]) or 0.0)
+                fives[judged].append(facts.share(case, texts) or 0.0)
             if judged:
                 chances[bool(case.facts)].append(max(hit.reading.answers for hit in hits if hit.reading))
         report("facts", number, len(cases))
     gain = (np.asarray(firsts[True]) - np.asarray(firsts[False])).tolist()
     n = len(gain)
+    least = float(np.quantile(chances[True], 0.05))
     return [
         row(f"facts ({split}): near-miss AUC", auc(chances[True], chances[False]), len(cases), 0.82),
+        row(f"facts ({split}): probability that 95 % of the answerable exceed", least, n),
+        row(
+            f"facts ({split}): near misses below that",
+            float(np.mean(np.asarray(chances[False]) < least)),
+            len(cases) - n,
+        ),
         row(
             f"facts ({split}): in the first passage, with the judge",
             float(np.mean(firsts[True])),

@@ -170,9 +170,9 @@ class Examples:
         self.squad1 = [q for q in train if q.article.startswith("squad1:")]
         self.selqa = [q for q in train if q.article.startswith("selqa:")]
         self.pool = list(dict.fromkeys(s for q in train for s in q.sentences if len(s) > 25))
-        self.folder = tempfile.TemporaryDirectory(prefix="judge-")
-        write_lexicon(Path(self.folder.name) / "words", self.pool)
-        self.lexicon = Lexicon(Path(self.folder.name) / "words")
+        with tempfile.TemporaryDirectory(prefix="judge-") as folder:
+            write_lexicon(Path(folder, "words"), self.pool)
+            self.lexicon = Lexicon(Path(folder, "words"))  # mapped, so that it outlives its folder's name
         self.fm2 = data.claims["train"]
         self.all_names = sorted({n for a, ns in data.names.items() if a not in TEST for n in ns})
         self._queues: dict[int, list[Question]] = {}

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from evals.retrieval import load_pyplot, save_figure
 from qa.encoder import find_model, quantize
 from qa.judge import FILES, WEIGHTS, Judge
 from qa.settings import BUNDLED_MODEL
@@ -86,12 +87,29 @@ def calibrate(folder: Path, data_folder: Path) -> None:
     write_spec(folder, logistic(np.array(scores), np.array(truths, dtype=float)), round(float(temperature), 3))
 
 
+def draw(log: Path, path: Path) -> None:
+    """The learning curve: what the development data said at each look."""
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    pyplot = load_pyplot()
+    figure, axes = pyplot.subplots(figsize=(6, 4))
+    names = {"auc": "answerable told from not (AUC)", "top": "gold answer in the top sentence",
+             "exact": "exact span", "claims": "statements right"}  # fmt: skip
+    for name, label in names.items():
+        axes.plot([r["step"] for r in rows if name in r], [r[name] for r in rows if name in r], "o-", label=label)
+    axes.set(xlabel="step", title="The judge on its development data")
+    axes.legend(frameon=False)
+    save_figure(figure, path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--from", dest="trained", type=Path, required=True, help="what training.judge left")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--plot", type=Path, help="draw the learning curve, as .png or .svg")
     args = parser.parse_args()
+    if args.plot:
+        draw(args.trained / "log.jsonl", args.plot)
     network = Network()
     network.load_state_dict(torch.load(args.trained / "best.pt", map_location="cpu", weights_only=True))
     args.out.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,202 @@
+"""What the judge is trained on: examples drawn from public data, and statements altered."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evals.judge import auc, calibration, normalised, row
+from tests.conftest import ROOT
+from training.alter import KINDS, Kind, alter, names_in
+from training.examples import (
+    CONTRADICTS,
+    DEVELOPMENT,
+    NEITHER,
+    SUPPORTS,
+    TEST,
+    Data,
+    Examples,
+    held_out,
+    read_data,
+    retold,
+    statement,
+)
+
+SENTENCES = {
+    "Lindholm": "The Lindholm bridge was opened in March 1931 and carries 5,200 carts a day over the river Aa.",
+    "Harvard_University": "Test students number 6,700 and the Test Yard lies in Cambridge.",
+    "Normans": "Development knights won 12 castles in Apulia before the year 1091.",
+    "Sorvik": "The mayor of Sorvik did not allow more than three ferries to cross before noon.",
+}
+
+
+def paragraph(article: str, text: str) -> dict[str, Any]:
+    second = f"{article} has a second sentence about the Grand Harbour."
+    number = next(word for word in text.split() if word[0].isdigit()) if any(c.isdigit() for c in text) else "three"
+    told = {"question": f"How many are there in {article}?", "id": f"{article}1", "is_impossible": False,
+            "answers": [{"text": number, "answer_start": text.index(number)}]}  # fmt: skip
+    silent = {"question": f"Who painted {article}?", "id": f"{article}2", "is_impossible": True, "answers": [],
+              "plausible_answers": [{"text": number, "answer_start": text.index(number)}]}  # fmt: skip
+    return {"title": article, "paragraphs": [{"context": f"{text} {second}", "qas": [told, silent]}]}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Public data in miniature."""
+    made = tmp_path_factory.mktemp("data")
+
+    def lines(name: str, rows: list[dict[str, Any]]) -> None:
+        (made / name).write_text("".join(json.dumps(r) + "\n" for r in rows))
+
+    squad = {"data": [paragraph(a, t) for a, t in SENTENCES.items()]}
+    (made / "squad2-dev-half.json").write_text(json.dumps(squad))
+    boxes = [
+        {"question": f"what is {i}?", "sentence": f"thing {i} is a small wooden box, number {i}."} for i in range(30)
+    ]
+    lines("squad1-train-part-sentences.jsonl", boxes)
+    rowing = ["Oars are long and made of ash in Norway.", "Anna rows the boat on Lake Mjosa."]
+    lines("selqa.jsonl", [{"question": "Who rows?", "article": "Rowing", "sentences": rowing, "answers": [1]}])
+    labels = ("SUPPORTS", "REFUTES")
+    claims = [(f"Claim {i}.", labels[i % 2], [f"Evidence {i}."], f"Page {i}") for i in range(40)]
+    names = ("claim", "label", "evidence", "page")
+    lines("fool-me-twice-dev.jsonl", [dict(zip(names, claim, strict=True)) for claim in claims])
+    lines("wice-dev.jsonl", [{"claim": "W.", "label": "partially_supported", "evidence": ["V."], "n_evidence": 1}])
+    return made
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> Data:
+    return read_data(folder)
+
+
+def test_the_test_articles_and_pages_are_never_trained_on(data: Data) -> None:
+    assert {q.article for q in data.questions["test"]} == {"Harvard_University"} <= TEST
+    assert {q.article for q in data.questions["development"]} == {"Normans"} <= DEVELOPMENT
+    pages = {claim.statement: f"Page {claim.statement[6:-1]}" for claim in data.claims["test"]}
+    assert pages and all(held_out(page) for page in pages.values())
+    examples = Examples(data, seed=3)
+    drawn = [pair for _ in range(400) for pair in examples.group()]
+    claims = [examples.claim() for _ in range(400)]
+    said = " ".join([*(f"{p.question} {p.text}" for p in drawn), *(f"{c.statement} {c.text}" for c in claims)])
+    assert "Lindholm" in said and "Sorvik" in said
+    assert "Test" not in said and "Development" not in said
+    assert not {c.statement for c in claims} & {*pages}
+
+
+def test_a_span_is_where_the_answer_stands(data: Data) -> None:
+    examples = Examples(data, seed=4)
+    pairs = [pair for _ in range(300) for pair in examples.group() if pair.span]
+    assert pairs and all(pair.answers for pair in pairs)
+    for pair in pairs:
+        assert pair.span and pair.text[slice(*pair.span)] in ("1931", "5,200", "three", "9,400")
+
+
+def test_groups_begin_with_what_answers(data: Data) -> None:
+    examples = Examples(data, seed=5)
+    groups = [examples.group() for _ in range(300)]
+    assert all(not pair.answers for group in groups for pair in group[1:])
+    assert any(not group[0].answers for group in groups if group)
+    assert {c.label for c in (examples.claim() for _ in range(500))} >= {SUPPORTS, CONTRADICTS, NEITHER}
+
+
+def test_the_same_seed_draws_the_same(data: Data) -> None:
+    one, two = (Examples(data, seed=9) for _ in range(2))
+    assert [one.group() for _ in range(50)] == [two.group() for _ in range(50)]
+    assert [one.claim() for _ in range(50)] == [two.claim() for _ in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "kept"),
+    [
+        ("number", "It carries 5,200 carts a day.", "It carries X carts a day."),
+        ("number", "There are seven ships.", "There are X ships."),
+        ("date", "It opened in 1931.", "It opened in X."),
+        ("date", "It opened in March.", "It opened in X."),
+        ("name", "The road to Sorvik is steep.", "The road to X is steep."),
+        ("negation", "The road is steep.", "The road is X steep."),
+        ("direction", "The number increased.", "The number X."),
+    ],
+)
+def test_one_thing_is_altered(kind: Kind, text: str, kept: str) -> None:
+    before, after = kept.split("X")
+    seen = set()
+    for seed in range(30):
+        altered = alter(text, kind, ["Lindholm"], random.Random(seed))
+        assert altered and altered != text
+        assert altered.startswith(before) and altered.endswith(after)
+        seen.add(altered)
+    assert len(seen) >= (1 if kind in ("name", "direction") else 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_has_nothing_of_a_kind_is_left(kind: Kind) -> None:
+    assert alter("Snow on slow rivers", kind, [], random.Random(1)) is None
+
+
+@given(st.text(max_size=200), st.sampled_from(KINDS), st.integers(0, 99))
+def test_any_text_can_be_altered_or_not(text: str, kind: Kind, seed: int) -> None:
+    altered = alter(text, kind, names_in(text), random.Random(seed))
+    assert altered is None or isinstance(altered, str)
+    assert isinstance(retold(text, random.Random(seed)), str)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "said"),
+    [
+        ("Who built the bridge?", "Anna Lind", "Anna Lind built the bridge"),
+        ("How many ships sailed?", "Twelve", "Twelve ships sailed"),
+        ("When did the war end?", "1721", "the war end 1721"),
+        ("Name the river", "Aa", "Name the river: Aa"),
+    ],
+)
+def test_a_question_and_its_answer_make_a_statement(question: str, answer: str, said: str) -> None:
+    assert statement(question, answer) == said
+
+
+# --- its measures
+
+
+def test_auc_counts_pairs() -> None:
+    assert auc([3, 2], [1, 0]) == 1
+    assert auc([1], [1]) == 0.5
+    assert auc([0, 2], [1]) == 0.5
+
+
+def test_calibration_is_the_distance_from_the_truth() -> None:
+    assert calibration([0.95] * 4, [True] * 4)[0] == pytest.approx(0.05)
+    error, bins = calibration([0.25, 0.25, 0.75, 0.75], [False, False, True, True])
+    assert error == pytest.approx(0.25)
+    assert [b[2] for b in bins] == [2, 2]
+
+
+def test_a_row_has_an_interval() -> None:
+    assert row("x", 0.5, 4, None, [0, 1, 0, 1])["interval"] == [0.0, 1.0]
+    assert normalised("The U.S. Army!") == "u s army"
+
+
+def test_a_training_goes_on_where_it_was_left(folder: Path, tmp_path: Path) -> None:
+    for steps in (1, 2):
+        command = [
+            sys.executable,
+            "-m",
+            "training.judge",
+            "--data",
+            str(folder),
+            "--out",
+            str(tmp_path),
+            "--every",
+            "1",
+        ]
+        done = subprocess.run([*command, "--steps", str(steps)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log] == [1, 2]
+    assert (tmp_path / "best.pt").exists()
