@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def cautions(source: Source, ranges: Sequence[tuple[int, int]]) -> tuple[Caution
 
 def _cut_out(source: Source, ranges: Sequence[tuple[int, int]]) -> Iterator[Caution]:
     """Negations, hedges and turns in what an ellipsis or a bracket leaves out."""
-    for (_, a), (b, _) in zip(ranges, ranges[1:], strict=False):
+    for (_, a), (b, _) in itertools.pairwise(ranges):
         for kind, pattern, what in (
             ("dropped_negation", _NEGATION, "a negation"),
             ("dropped_hedge", _HEDGE, "a hedge"),
@@ -80,7 +81,7 @@ def _cut_before(source: Source, start: int) -> Iterator[Caution]:
         ("dropped_hedge", _HEDGE, "a hedge"),
         ("cut_goes_on", re.compile(r"\b(?:if|unless|until|only)\b", re.IGNORECASE), "a condition"),
     ):
-        if matches := [m for m in pattern.finditer(source.text, low, start)]:
+        if matches := list(pattern.finditer(source.text, low, start)):
             yield _caution(kind, f"just before it the source has {what}: “{matches[-1].group()}”", matches[-1])
 
 
