@@ -123,7 +123,7 @@ def quote(
     index: IndexDir = None,
     as_json: Json = False,
 ) -> None:
-    """Find where a quotation stands. Exit 0: exactly or but for typography; 1: altered, elsewhere, nowhere; 2: error."""
+    """Find where a quotation stands. Exit 0: exactly, or but for typography; 1: altered, elsewhere or nowhere."""
     from qa import render
 
     with _library(sources, index) as library:

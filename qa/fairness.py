@@ -1,4 +1,4 @@
-"""Fairness: does a quotation leave its source's sense as it is? Word lists and structure alone; each caution says why."""
+"""Fairness: does a quotation leave its source's sense as it is? By word lists and structure alone."""
 
 from __future__ import annotations
 
