@@ -122,7 +122,7 @@ _VARIATIONS: list[Callable[[str, random.Random], str]] = [
     lambda text, rng: text.replace("fi", "ﬁ").replace("fl", "ﬂ"),
     lambda text, rng: re.sub(" ", lambda m: rng.choice((" ", "  ", "\n", "\u00a0")), text),
     lambda text, rng: re.sub(r"([a-z]{3})([a-z]{3})", "\\1\u00ad\\2", text, count=2),
-    lambda text, rng: re.sub(r"\b([a-z]{4,})\b", r"*\1*", text, count=1),
+    lambda text, rng: re.sub(r"(?<![\w-])(?<!-\n)(?<!\u2011\n)([a-z]{4,})\b", r"*\1*", text, count=1),
     _hyphenate,
 ]
 

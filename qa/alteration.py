@@ -148,8 +148,7 @@ def _windows(body: Folded, draft: Sequence[_Token], elided: int) -> list[tuple[i
                 break
     margin = sum(map(len, letters)) + 20
     return [
-        (body.gap(max(0, low - margin))[0], body.gap(min(len(body.letters), high + margin))[1])
-        for low, high in best
+        (body.gap(max(0, low - margin))[0], body.gap(min(len(body.letters), high + margin))[1]) for low, high in best
     ]
 
 
