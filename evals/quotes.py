@@ -48,7 +48,7 @@ def generate(sources: Sequence[Source], count: int, seed: int) -> list[Case]:
     pool = [(source, piece) for source in sources for piece in _pieces(source)]
     if len(pool) < 2:
         raise typer.BadParameter("the sources hold too few sentences of 6 to 40 words")
-    cases = []
+    cases: list[Case] = []
     while len(cases) < count:
         kind = KINDS[len(cases) % len(KINDS)]
         source, piece = rng.choice(pool)
