@@ -12,7 +12,7 @@ from typing import Any
 from qa.folding import Folded, folded
 from qa.source import Source
 
-LEAST_SIMILARITY = 0.6  # below it words are not an altered quotation but others; chosen on the tune split
+LEAST_SIMILARITY = 0.6  # share of like words below which they are other words; set by judgement, not measured
 _LETTER_CREDIT = 0.8  # words at least this alike count half: "alliances" for "alliance"
 _WINDOWS = 6  # stretches of one source that are aligned
 _SEED_HITS = 64  # a seed met more often than this in a source tells little
