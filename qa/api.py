@@ -85,6 +85,11 @@ def _opened(request: Request) -> Library:
     return library
 
 
+def _library(request: Request) -> Library:
+    library: Library = request.app.state.library
+    return library
+
+
 def _problems(details: dict[int, str]) -> dict[int | str, dict[str, Any]]:
     """An endpoint's errors for OpenAPI, from an example of each one's detail."""
     return {
@@ -111,6 +116,28 @@ def ask(request: schema.AskRequest, library: Opened) -> Response:
 def search(query: Annotated[schema.SearchQuery, Query()], library: Opened) -> Response:
     """Find the passages that best meet a query."""
     return JSON(library.search(query.q, query.k, _filters(query, query.source), query.judge).to_dict())
+
+
+@_router.post(
+    "/v1/quote",
+    response_model=schema.Quotation,
+    responses=_problems({404: _NO_SOURCE, 413: _TOO_LARGE, 422: _K, 503: _NO_INDEX}),
+)
+def quote_words(request: schema.QuoteRequest, library: Opened) -> Response:
+    """Find where a quotation stands in the sources."""
+    return JSON(library.quote(request.quote, request.attributed, request.limit).to_dict())
+
+
+@_router.post(
+    "/v1/verify",
+    response_model=schema.Verification,
+    responses=_problems({413: _TOO_LARGE, 422: "the body needs citations or text", 503: _NO_INDEX}),
+)
+def verify(request: schema.VerifyRequest, library: Annotated[Library, Depends(_library)]) -> Response:
+    """Check citations made earlier against the sources as they are now; no index is needed."""
+    if (request.text is None) == (request.citations is None):
+        raise QueryError("give either citations or text")
+    return JSON(library.verify(request.citations if request.text is None else request.text).to_dict())
 
 
 @_router.get("/v1/sources", response_model=schema.Sources, responses=_problems({503: _NO_INDEX}))

@@ -115,6 +115,53 @@ def search(
         _finish(_each(text, one, as_json), library)
 
 
+@app.command(epilog="Example: qa quote 'the bedrock on which American power … rests' --from yoho2021")
+def quote(
+    words: Annotated[str, typer.Argument(help='The quotation; "-" reads one a line from standard input.')],
+    attributed: Annotated[
+        list[str] | None, typer.Option("--from", help="Source id that it is said to come from; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", help="How many places at most.")] = 100,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Find where a quotation stands. Exit 0: exactly, or but for typography; 1: altered, elsewhere or nowhere."""
+    from qa import render
+
+    with _library(sources, index) as library:
+
+        def one(text: str) -> bool:
+            result = library.quote(text, tuple(attributed or ()), limit)
+            _print(result.to_dict() if as_json else render.quotation(result), as_json)
+            return result.state in ("exact", "typographic")
+
+        _finish(_each(words, one, as_json), library)
+
+
+@app.command(epilog="Example: qa ask 'When did the Korean War start?' --json | qa verify -")
+def verify(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help='JSON of this program, a draft; "-": standard input.')],
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Check citations made earlier against the sources as they are now. Exit 0: all intact; 1: not all; 2: error."""
+    from qa import render
+
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise QueryError(f"{file} is no text in UTF-8; name a JSON, Markdown or bibliography file") from error
+    with _library(sources, index) as library:
+        result = library.verify(text)
+        for problem in result.problems:
+            _tell(f"note: {problem}")
+        _print(result.to_dict() if as_json else render.verification(result), as_json)
+        if not result.holds:
+            raise typer.Exit(NOTHING)
+
+
 @app.command("index", epilog="Example: qa index --sources ~/papers --index ~/papers-index")
 def index_command(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Encode everything anew.")] = False,

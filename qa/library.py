@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,11 @@ from qa.generation import Generation, current_name, read_manifest
 from qa.index import BUILDING, Progress, build, lock
 from qa.judge import Judge, TextJudge
 from qa.loaders import Folder, SourceFile, find_files, load_folder
+from qa.quotation import MAX_PLACES, Quotation, find_quotation
 from qa.search import Filters, Hit, search
 from qa.settings import DEFAULT_K, Settings
 from qa.source import Source, SourceInfo
+from qa.verification import Verification, claims_in, read_claims, verify
 
 _SAMPLE = 48  # texts of the corpus that an exported encoder is checked on
 _CHANGES_LAST = 1.0  # seconds for which a look at the sources folder holds good
@@ -112,6 +114,8 @@ class Library:
         self._lock = RLock()
         self._generation: Generation | None = None
         self._changes: tuple[float, str, Changes] | None = None
+        self._quotable: tuple[str, tuple[Source, ...]] | None = None
+        self._present: tuple[list[tuple[str, int, int]], Folder] | None = None
 
     @classmethod
     def open(cls, sources: Path | str = "sources", index: Path | str = "index") -> Library:
@@ -175,6 +179,49 @@ class Library:
         return Surroundings(
             cite(source, wanted.start, wanted.end), source.text[start : wanted.start], source.text[wanted.end : end]
         )
+
+    # --- quotations and citations made earlier
+
+    def quote(self, words: str, attributed: Sequence[str] = (), limit: int = MAX_PLACES) -> Quotation:
+        """Where some words stand in the indexed sources; NotFound for an attributed id that is none of theirs."""
+        sources = self._indexed_sources()
+        for id in sorted(set(attributed) - {source.id for source in sources}):
+            raise NotFound(f"there is no source '{id}' in the index; `qa sources` lists them")
+        return find_quotation(sources, words, limit, attributed)
+
+    def verify(self, given: Any) -> Verification:
+        """Judge every citation in a text, or in a JSON value, against the sources folder as it is now."""
+        claims = read_claims(given) if isinstance(given, str) else claims_in(given)
+        folder = self._present_sources()
+        sources = {source.id: source for _, source in folder.sources}
+        return verify(claims, sources, self._old_version, folder.problems)
+
+    def _indexed_sources(self) -> tuple[Source, ...]:
+        """All sources of the generation in force, kept so that their folded texts are."""
+        generation = self.generation()
+        with self._lock:
+            if self._quotable is None or self._quotable[0] != generation.id:
+                texts = generation.texts
+                every = (texts.source(entry.info.id) for entry in texts.entries)
+                self._quotable = generation.id, tuple(source for source in every if source is not None)
+            return self._quotable[1]
+
+    def _present_sources(self) -> Folder:
+        """The sources folder as it is, read again when a file's size or time differs."""
+        folder = self.settings.sources
+        state = [(str(path), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in find_files(folder)]
+        with self._lock:
+            if self._present is None or self._present[0] != state:
+                self._present = state, load_folder(folder, lambda done, total: self._progress("reading", done, total))
+            return self._present[1]
+
+    def _old_version(self, id: str, sha: str) -> Source | None:
+        """A source from the index, if there is one and it holds the version with this sha256."""
+        try:
+            source = Generation.open(self.settings.index).texts.source(id)
+        except (IndexMissing, IndexDamaged):
+            return None
+        return source if source and source.sha256.startswith(sha) else None
 
     # --- the index
 

@@ -12,10 +12,13 @@ from rich.text import Text
 from qa.source import Locator, Record, Source, SourceInfo, count_works, year_of
 
 if TYPE_CHECKING:
+    from qa.alteration import Difference
     from qa.answer import Answer
     from qa.citation import Citation
     from qa.library import Search, Surroundings
+    from qa.quotation import Quotation
     from qa.search import Highlight, Hit
+    from qa.verification import Verification
 
 MARK = "bold yellow"
 
@@ -103,6 +106,41 @@ def errata(citation: Citation) -> list[Text]:
     return [
         Text.assemble(("Our note. ", "bold red"), visible(f"The source says: {e.says} The record: {e.record}"))
         for e in citation.errata
+    ]
+
+
+def quotation(result: Quotation) -> RenderableType:
+    """Where a quotation stands: its state, then each place with what differs and what to look at."""
+    out: list[RenderableType] = [Text(result.state.replace("_", " "), style="bold")]
+    for place in result.places:
+        citation = place.citation
+        out.append(reference(citation.record, citation.kind, citation.original_locator or citation.locator))
+        notes = [*_differing(place.differences), *(Text(f"! {w.says}", style="yellow") for w in place.warnings)]
+        for part in (quoted(citation), *notes, Text(f"{place.state}  {citation.id}", style="dim")):
+            out.append(Padding(part, (0, 0, 0, 3)))
+    if result.total > len(result.places):
+        out.append(Text(f"and {result.total - len(result.places)} more places"))
+    return Group(*out)
+
+
+def verification(result: Verification) -> RenderableType:
+    """What became of each citation, and how many of each state there are."""
+    if not result.items:
+        return Text("No citation of ours in it.", style="bold")
+    out: list[RenderableType] = []
+    for item in result.items:
+        why = f" ({visible(item.reason)})" if item.reason else ""
+        out.append(Text.assemble((item.state.replace("_", " "), "bold"), f"  {visible(item.citation)}{why}"))
+        now = [] if item.state == "intact" else [Text(f"now {c.id}", style="dim") for c in item.found]
+        out.extend(Padding(line, (0, 0, 0, 3)) for line in [*_differing(item.differences), *now])
+    out.append(Text(", ".join(f"{n} {state.replace('_', ' ')}" for state, n in result.to_dict()["summary"].items())))
+    return Group(*out)
+
+
+def _differing(differences: Iterable[Difference]) -> list[Text]:
+    return [
+        Text.assemble("draft “", (visible(d.draft), "red"), "”, source “", (visible(d.source), "green"), "”")
+        for d in differences
     ]
 
 

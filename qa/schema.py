@@ -106,6 +106,27 @@ class TextQuery(_Closed):
     )
 
 
+class QuoteRequest(_Closed):
+    """A quotation, and the sources that it is said to come from."""
+
+    quote: str = Field(
+        min_length=1, description="The words; … and [brackets] are understood.", examples=["hub … spoke"]
+    )
+    attributed: list[str] = Field(
+        [], description="Ids of the sources it is said to come from.", examples=[["yoho2021"]]
+    )
+    limit: int = Field(100, ge=1, le=1000, description="How many places at most.", examples=[100])
+
+
+class VerifyRequest(_Closed):
+    """Citations made earlier, or a text that holds some; one of the two."""
+
+    citations: list[Any] | None = Field(
+        None, description="Citation objects, their ids, or objects holding them.", examples=[[_ID]]
+    )
+    text: str | None = Field(None, description="A text with citation ids, or JSON.", examples=[f"As said in {_ID}."])
+
+
 # --- what goes out -------------------------------------------------------------------------------
 
 
@@ -265,6 +286,71 @@ class Surroundings(_Closed):
         description="What stands after the quote, to the end of the passage after it.",
         examples=[" Yoho judges that rising tensions"],
     )
+
+
+class Difference(_Closed):
+    """What a draft has, and the source in its place."""
+
+    draft: str = Field(description="The draft's words; empty if it leaves words out.", examples=["45,000"])
+    source: str = Field(description="The source's characters [start, end), verbatim.", examples=["54,000"])
+    draft_start: int = Field(ge=0, description="First code point of the draft's range.", examples=[14])
+    draft_end: int = Field(ge=0, description="The code point after its last (half-open).", examples=[20])
+    start: Start
+    end: End
+
+
+class Caution(_Closed):
+    """Why a quotation may be unfair to its source."""
+
+    kind: Literal[
+        "dropped_negation", "dropped_hedge", "cut_goes_on", "joined_blocks", "second_hand", "words_of_a_brief"
+    ] = Field(description="What sort of caution it is.", examples=["dropped_negation"])
+    says: str = Field(description="The same for people.", examples=["just before it the source has a negation: “not”"])
+    start: Start
+    end: End
+
+
+class Place(_Closed):
+    """A place where a quotation stands."""
+
+    citation: Citation = Field(description="From its first to its last character there.")
+    state: Literal["exact", "typographic", "altered"] = Field(description="How it stands there.", examples=["exact"])
+    similarity: float = Field(description="Share of its words that are the source's.", examples=[1.0])
+    differences: list[Difference] = Field(description="Words that differ, a bracket's included.")
+    parts: list[Citation] = Field(description="The pieces around ellipses and brackets; empty if it is one.")
+    warnings: list[Caution] = Field(description="What to look at before printing it.")
+
+
+class Quotation(_Closed):
+    """Where some words stand."""
+
+    text: str = Field(description="The words as given.", examples=["hub and spoke"])
+    state: Literal["exact", "typographic", "altered", "misattributed", "not_found"] = Field(
+        description="Of the best place; `misattributed`: only in other sources than those given.", examples=["exact"]
+    )
+    places: list[Place] = Field(description="Best first, then by source id and start.")
+    total: int = Field(ge=0, description="How many places there are, past the limit too.", examples=[1])
+    attributed: list[str] = Field(description="The sources it was said to come from.", examples=[["yoho2021"]])
+
+
+class Verdict(_Closed):
+    """What became of a citation."""
+
+    citation: str = Field(description="Its id, as given.", examples=[_ID])
+    state: Literal["intact", "moved", "ambiguous", "altered", "gone", "unknown_source", "unknown_version"] = Field(
+        description="`intact`: the same characters at the same range.", examples=["intact"]
+    )
+    found: list[Citation] = Field(description="Where its words stand now.")
+    differences: list[Difference] = Field(description="If altered: its words against the source's.")
+    reason: str = Field(description="Why, where the state doesn't say it all.", examples=[""])
+
+
+class Verification(_Closed):
+    """What became of citations made earlier."""
+
+    items: list[Verdict] = Field(description="In the order of the citations.")
+    summary: dict[str, int] = Field(description="How many there are of each state.", examples=[{"intact": 3}])
+    problems: list[str] = Field(description="Sources that couldn't be read, and why.")
 
 
 class Health(_Closed):

@@ -25,7 +25,10 @@ MOST_LINES = 500
 HOUSE = """
 errors
 settings words source tokens
-structure passage citation encoder judge
+structure passage citation encoder judge folding fairness
+alteration
+quotation
+verification
 loaders lexicon texts
 vectors
 generation
@@ -62,6 +65,7 @@ DOORS = {
     "uvicorn": {"cli"},
     "typer": {"cli"},
     "rich": {"render", "cli"},
+    "rapidfuzz": {"alteration"},
     "pickle": set[str](),
     "qa.schema": {"api"},
 }
