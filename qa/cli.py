@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from qa.errors import QAError, QueryError, SettingsError
-from qa.settings import DEFAULT_K, Settings
+from qa.settings import DEFAULT_CITED, DEFAULT_K, Settings
 
 if TYPE_CHECKING:
     from qa.index import Progress
@@ -110,6 +110,93 @@ def search(
             return bool(result.hits)
 
         _finish(_each(text, one, as_json), library)
+
+
+StyleOption = Annotated[
+    str,
+    typer.Option(
+        "--style",
+        help="Style: apa, mla, chicago-author-date, chicago-notes, ieee, any other of CSL by name, or a .csl file.",
+    ),
+]
+
+
+@app.command(
+    epilog='Examples: qa cite "Japan hosts 54,000 troops"   ·   qa cite - --style mla --format pandoc < claims'
+)
+def cite(
+    text: Annotated[str, typer.Argument(help='A claim or question; "-" reads one a line from standard input.')],
+    k: Annotated[int, typer.Option("-k", "--top", help="How many passages at most (1 to 100).")] = DEFAULT_CITED,
+    style: StyleOption = "apa",
+    format: Annotated[str, typer.Option("--format", help="text, pandoc, markdown, bibtex, ris or csl-json.")] = "text",
+    source: SourceIds = None,
+    author: Author = None,
+    since: Since = None,
+    until: Until = None,
+    kind: KindOption = None,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Cite a claim: the passages that support it, finished in a style. Exit 0: found; 1: the sources don't; 2: error.
+
+    A passage of a brief is cited to the place in its original, as support, and never as the author's words.
+    """
+    from qa import bibliography, render
+
+    _check_format(format, (*bibliography.FORMATS, "pandoc"))
+    with _library(sources, index) as library:
+        filters = _filters(source, author, since, until, kind)
+
+        def one(claim: str) -> bool:
+            result = library.cite(claim, k, style, filters)
+            if as_json or format == "text" or not result.references:
+                _print(result.to_dict() if as_json else render.cited(result), as_json)
+            elif format in ("pandoc", "markdown"):
+                told = [one.pandoc if format == "pandoc" else one.in_text_markdown for one in result.references]
+                entries = bibliography.write(result.entries, format) if format == "markdown" else ""
+                _write("".join(f"{line}\n" for line in told) + (f"\n{entries}" if entries else ""))
+            else:
+                _write(bibliography.write(result.entries, format))
+            return result.status == "found"
+
+        _finish(_each(text, one, as_json), library)
+
+
+@app.command(
+    "bibliography", epilog="Examples: qa bibliography draft.md --style mla   ·   qa bibliography --format bibtex"
+)
+def bibliography_command(
+    draft: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DRAFT]",
+            help='Only the works that this draft cites, by [@key] or citation id; "-" reads standard input.',
+        ),
+    ] = None,
+    style: StyleOption = "apa",
+    format: Annotated[str, typer.Option("--format", help="text, markdown, bibtex, ris or csl-json.")] = "text",
+    source: SourceIds = None,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """List the works, all or those a draft cites, in a style. Exit 0: listed; 1: none, or a key is unknown; 2: error."""
+    from qa import bibliography, render
+
+    _check_format(format, tuple(bibliography.FORMATS))
+    text = None if draft is None else _read_draft(draft)
+    with _library(sources, index) as library:
+        result = library.bibliography(style, source or (), text)
+        if as_json or format == "text":
+            _print(result.to_dict() if as_json else render.bibliography(result), as_json)
+        else:
+            _write(result.write(format))
+        for key in result.unknown:
+            _tell(
+                f"note: line {key.line} cites '{key.key}', which is no source of the library; `qa sources` lists them"
+            )
+        _finish(bool(result.entries) and not result.unknown, library)
 
 
 @app.command("index", epilog="Example: qa index --sources ~/papers --index ~/papers-index")
@@ -245,6 +332,25 @@ def main() -> NoReturn:
         _tell(f"error: {error}")
         sys.exit(ERROR)
     sys.exit(FOUND)
+
+
+def _check_format(format: str, formats: tuple[str, ...]) -> None:
+    if format not in formats:
+        raise QueryError(f"there is no format '{format}'; it can be {', '.join(formats)}")
+
+
+def _read_draft(path: Path) -> str:
+    if str(path) == "-":
+        text = sys.stdin.read()
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            raise QueryError("standard input is no text in UTF-8")
+        return text
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise QueryError(f"the draft {path} is no text in UTF-8; save it as such") from error
+    except OSError as error:
+        raise QueryError(f"the draft {path} can't be read: {error.strerror}") from error
 
 
 @contextmanager

@@ -25,7 +25,8 @@ MOST_LINES = 500
 HOUSE = """
 errors
 settings words source tokens
-structure passage citation encoder
+structure passage citation encoder csl
+bibliography links
 loaders lexicon texts
 vectors
 generation
@@ -33,6 +34,7 @@ index
 search
 evidence
 answer
+reference
 library
 render schema
 api mcp
