@@ -118,6 +118,10 @@ def in_style(
     records = [supplied(found[key][0].record, chosen.name) for key in keys]
     placed = [(numbers[key], pinpoint(locator, chosen) if locator else None) for key, locator in wanted]
     cited, listed = process(records, placed, chosen)
+    unlisted = {number for number, styled in listed if not styled.text} if chosen.lists else set()
+    if unlisted:  # Chicago lists no bare documents, which it takes for papers in an archive
+        records = [{**r, "type": "book"} if number in unlisted else r for number, r in enumerate(records)]
+        cited, listed = process(records, placed, chosen)
     entries = []
     for number, styled in listed:
         infos = found[keys[number]]
@@ -374,7 +378,10 @@ def _flat(value: object) -> str:
 
 
 def _tex(value: object) -> str:
-    return _flat(value).translate(_TEX)
+    text = _flat(value)
+    if re.sub(r"[^{}]", "", text).replace("{}", "") == "":  # they pair, so BibTeX counts them right
+        return text.translate({**_TEX, ord("{"): r"\{", ord("}"): r"\}"})
+    return text.translate(_TEX)
 
 
 def _address(value: object) -> str:
@@ -427,5 +434,6 @@ def _ris_names(value: object) -> list[str]:
     names = []
     for person in _people(value):
         parts = (_family(person), person.get("given"), person.get("suffix"))
-        names.append(person.get("literal") or ", ".join(filter(None, parts)))
+        literal = person.get("literal")  # with a comma, so that it isn't taken for given name and family name
+        names.append(f"{literal}," if literal else ", ".join(filter(None, parts)))
     return names

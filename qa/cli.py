@@ -181,7 +181,7 @@ def bibliography_command(
     index: IndexDir = None,
     as_json: Json = False,
 ) -> None:
-    """List the works, all or those a draft cites, in a style. Exit 0: listed; 1: none, or a key is unknown; 2: error."""
+    """List all works, or those a draft cites, in a style. Exit 0: listed; 1: none, or an unknown key; 2: error."""
     from qa import bibliography, render
 
     _check_format(format, tuple(bibliography.FORMATS))
@@ -426,7 +426,7 @@ def _print(what: Any, as_json: bool) -> None:
         if isinstance(what, str):
             console.print(render.visible(what), soft_wrap=True)
         else:
-            console.print(what)
+            console.print(what, crop=False)
     _write(re.sub(r" +$", "", captured.get(), flags=re.MULTILINE))
 
 

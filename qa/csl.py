@@ -52,11 +52,12 @@ class Pinpoint:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A citation style: its name, its definition in CSL, and whether it cites in notes."""
+    """A citation style: its name, its definition in CSL, whether it cites in notes and whether it has a list."""
 
     name: str
     definition: str
     notes: bool
+    lists: bool
 
 
 # --- styles ----------------------------------------------------------------------------------------
@@ -112,11 +113,12 @@ def _prepared(name: str, raw: bytes) -> Style:
             root.set("default-locale", locale)
     if root.find(f"{{{_SPACE}}}citation/{{{_SPACE}}}layout") is None:
         raise QueryError(f"the style '{name}' has no citation layout, so it can't cite; name another")
-    for list_ in root.findall(f"{{{_SPACE}}}bibliography"):
+    listed = root.findall(f"{{{_SPACE}}}bibliography")
+    for list_ in listed:
         list_.attrib.pop("subsequent-author-substitute", None)
     _mark_locator(root)
     ElementTree.register_namespace("", _SPACE)
-    return Style(name, ElementTree.tostring(root, encoding="unicode"), root.get("class") == "note")
+    return Style(name, ElementTree.tostring(root, encoding="unicode"), root.get("class") == "note", bool(listed))
 
 
 def _parsed(name: str, raw: bytes) -> ElementTree.Element:
@@ -184,7 +186,13 @@ def process(
     blocks = _run("\n\n".join(lines), dump, style)
     texts, listed = _read_out(blocks)
     places = {str(base + at): pinpoint.text for at, (_, pinpoint) in enumerate(cites) if pinpoint}
-    cited = [_put_back(Styled(_plain(inlines), _markdown(inlines)), places) for inlines in texts]
+    cited = []
+    for at, inlines in enumerate(texts):
+        plain, pinpoint = _plain(inlines), cites[at][1]
+        # Some styles have no place for a pinpoint.
+        lost = pinpoint is not None and str(base + at) not in plain
+        tail = f", {'p. ' if pinpoint and pinpoint.page else ''}{base + at}" if lost else ""
+        cited.append(_put_back(Styled(plain + tail, _markdown(inlines) + tail), places))
     entries: dict[int, Styled] = {}
     for number, inlines in listed:
         entries.setdefault(number, Styled(_plain(inlines), _markdown(inlines)))
@@ -194,7 +202,7 @@ def process(
 
 
 def _put_back(styled: Styled, places: dict[str, str]) -> Styled:
-    """The pinpoint in place of its number; at the end if the style left it out."""
+    """The pinpoint in place of its number."""
     number = rf"(?:{_MARK}[\s\u00a0\u202f.]*)?({'|'.join(places) or '(?!)'})"
 
     def put(text: str, escape: bool) -> str:
@@ -289,7 +297,8 @@ _AROUND = {"Emph": "*", "Strong": "**", "Superscript": "^", "Subscript": "~", "S
 def _written(inlines: Inlines, markdown: bool) -> str:
     out = ""
     for part in inlines:
-        kind, content = part["t"], part.get("c")
+        kind: str = part["t"]
+        content: Any = part.get("c")
         if kind in ("Str", "Code", "Math", "RawInline"):
             text = content if kind == "Str" else content[1]
             out += _escaped(text) if markdown else text

@@ -12,8 +12,9 @@ from threading import RLock
 from typing import Any
 
 from qa.answer import CITED, Answer, IndexRef, answer
-from qa.bibliography import DEFAULT_STYLE, Bibliography, list_works
+from qa.bibliography import Bibliography, list_works
 from qa.citation import Citation, CitationId, cite
+from qa.csl import DEFAULT_STYLE
 from qa.encoder import TextEncoder, export, find_model, fingerprint, model_name
 from qa.errors import EncoderError, IndexDamaged, IndexMissing, NotFound, SourceError
 from qa.evidence import is_silent

@@ -23,6 +23,7 @@ _WORDS = 5  # at first, of a long quotation's beginning and end
 _CONTEXT = 12  # words of prefix and of suffix, at most
 # Characters of Markdown that a reader of the page doesn't see: a term with one might not be on it.
 _MARKUP = re.compile(r"[*_`\[\]<>\\|#]")
+_MARKER = re.compile(r"(?:[-*+•]|\d{1,3}[.)]|#{1,6})\s+")
 _WORD = re.compile(r"\S+")
 
 
@@ -74,9 +75,10 @@ def fragment(source: Source, start: int, end: int) -> str | None:
         start += 1
     while start < end and text[end - 1].isspace():
         end -= 1
+    page = _Page(source)
+    start = max(start, page.body(start)) if start < end else start
     if start >= end or not _stands_free(text, start, end):
         return None
-    page = _Page(source)
     for terms in _terms(page, start, end):
         if all(_sayable(text[a:b]) for a, b in terms if a < b) and page.only(terms):
             return f"text={_encoded(text, terms)}"
@@ -122,9 +124,10 @@ class _Page:
         places: list[int] = []
         index: list[int] = []
         blank = True
+        hidden = {at for block in self.source.blocks for at in range(block.start, self.body(block.start))}
         for place, character in enumerate(self.source.text):
             index.append(len(out))
-            if character.isspace():
+            if character.isspace() or place in hidden:
                 folded = "" if blank else " "
                 blank = True
             else:
@@ -151,21 +154,32 @@ class _Page:
         end = text.find("\n", at)
         return start, len(text) if end < 0 else max(end, min(otherwise, at + 1))
 
+    def body(self, at: int) -> int:
+        """Where the words of a block begin if it begins at a place: after a list's bullet or a heading's marks."""
+        starts, ends = self._bounds
+        number = bisect_right(starts, at) - 1
+        marker = _MARKER.match(self.source.text, starts[number], ends[number]) if number >= 0 else None
+        return marker.end() if marker and at < marker.end() < ends[number] else at
+
     def last_before(self, at: int) -> int:
-        """Where the text before a place ends, the blanks left out."""
-        return len(self.source.text[:at].rstrip())
+        """Where the text before a place ends, the blanks and bullets left out."""
+        last = len(self.source.text[:at].rstrip())
+        if last and self.body(last - 1) > last - 1:
+            start, _ = self.block(last - 1, last)
+            return len(self.source.text[:start].rstrip())
+        return last
 
     def first_after(self, at: int) -> int:
         """Where the text after a place begins, the blanks left out."""
         text = self.source.text
-        return at + len(text[at:]) - len(text[at:].lstrip())
+        return self.body(at + len(text[at:]) - len(text[at:].lstrip()))
 
     def before(self, at: int) -> list[int]:
         """Where the words before a place begin, nearest first, within one block."""
         last = self.last_before(at)
         if not last or (last == at and not _stands_free(self.source.text, at, at)):
             return []
-        start, _ = self.block(last - 1, last)
+        start = self.body(self.block(last - 1, last)[0])
         return [m.start() for m in _WORD.finditer(self.source.text, start, last)][::-1][:_CONTEXT]
 
     def after(self, at: int) -> list[int]:

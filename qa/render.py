@@ -163,7 +163,7 @@ def _reference(one: Reference) -> list[RenderableType]:
         words = Text.assemble(("Supports it, in a brief's words: ", "italic"), visible(one.citation.quote))
     told = [words, *errata(one.citation)]
     tail = [one.pandoc, *([one.link] if one.link else []), one.citation.id]
-    return [Padding(text, (0, 0, 0, 3)) for text in (*told, *(Text(visible(line), style="dim") for line in tail))]
+    return [Padding(text, (0, 0, 0, 3)) for text in told] + [_unbroken(f"   {line}", "dim") for line in tail]
 
 
 def bibliography(result: Bibliography) -> RenderableType:
@@ -177,11 +177,16 @@ def _entries(entries: Iterable[Entry]) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for entry in entries:
         text = visible(entry.text) or f"{entry.id}: this style has no reference list"
-        lines.append(Padding(Text(text), (0, 0, 0, 3)))
+        lines.append(_unbroken(text))
         if entry.missing:
             lacks = ", ".join(name.replace("|", " or ") for name in entry.missing)
-            lines.append(Padding(Text(f"not in the record of {entry.id}: {lacks}", style="dim"), (0, 0, 0, 6)))
+            lines.append(Padding(Text(f"not in the record of {entry.id}: {lacks}", style="dim"), (0, 0, 0, 3)))
     return lines
+
+
+def _unbroken(line: str, style: str = "") -> Text:
+    """A line that is to be copied: the terminal may wrap it, we don't."""
+    return Text(visible(line), style=style, no_wrap=True, overflow="ignore")
 
 
 def _count(number: int, noun: str) -> str:
