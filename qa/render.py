@@ -163,7 +163,7 @@ def _reference(one: Reference) -> list[RenderableType]:
         words = Text.assemble(("Supports it, in a brief's words: ", "italic"), visible(one.citation.quote))
     told = [words, *errata(one.citation)]
     tail = [one.pandoc, *([one.link] if one.link else []), one.citation.id]
-    return [Padding(text, (0, 0, 0, 3)) for text in told] + [_unbroken(f"   {line}", "dim") for line in tail]
+    return [*(Padding(text, (0, 0, 0, 3)) for text in told), *(_unbroken(f"   {line}", "dim") for line in tail)]
 
 
 def bibliography(result: Bibliography) -> RenderableType:

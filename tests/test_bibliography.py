@@ -85,7 +85,8 @@ def test_markdown_s_text_is_the_plain_text() -> None:
     for case in CASES.values():
         found = works([info("x", case["record"])])
         cited, entries = in_style(found, "apa", [("x", locator(case["locator"]))])
-        for text, markdown in ((one.text, one.markdown) for one in (*cited, *entries)):
+        pairs = [(c.text, c.markdown) for c in cited] + [(e.text, e.markdown) for e in entries]
+        for text, markdown in pairs:
             assert re.sub(r"[*\\]|<(?=http)|(?<=\w)>", "", markdown) == text
 
 
@@ -330,7 +331,18 @@ def test_pandoc_reads_back_key_and_locator(key: str, title: str, paragraph: int 
 def essence(record: Record) -> dict[str, str]:
     """What both formats must bring over."""
     people = [
-        " ".join(filter(None, (p.get("given"), p.get("non-dropping-particle"), p.get("family"), p.get("literal"))))
+        " ".join(
+            filter(
+                None,
+                (
+                    p.get("given"),
+                    p.get("dropping-particle"),
+                    p.get("non-dropping-particle"),
+                    p.get("family"),
+                    p.get("literal"),
+                ),
+            )
+        )
         for p in record.get("author", ())
     ]
     out = {
@@ -349,8 +361,13 @@ def test_other_programs_read_the_record_back(name: str, format: str) -> None:
     written = (bibtex if format == "bibtex" else ris)(name, record)
     [found] = read_back(written, format)
     assert found["id"] == name
-    assert essence(found) == essence(record)
-    if name in ("webpage", "chapter", "article"):
+    expected = essence({"issue": record.get("number"), **record})
+    if format == "bibtex" and record["type"] == "webpage":
+        expected["publisher"] = record["container-title"]  # as pandoc takes `howpublished`
+    if format == "bibtex" and name == "report":
+        expected.pop("issue")  # pandoc knows a report's number as such
+    assert essence(found) == expected
+    if name in ("webpage", "chapter", "article", "no-author"):
         assert record["container-title"] in written
     if format == "bibtex" and name in ("report", "thesis", "article", "chapter"):
         assert found["type"] == record["type"]
@@ -363,7 +380,7 @@ def test_bibtex_keeps_characters_and_braces() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=60), st.text(max_size=30))
+@given(st.text(st.characters(codec="utf-8"), max_size=60), st.text(max_size=30))
 def test_no_text_breaks_out_of_bibtex_or_ris(title: str, name: str) -> None:
     record: Record = {"title": title, "author": [{"family": name, "given": "G"}], "URL": f"https://e.org/{title}"}
     text = bibtex("k", record)
@@ -415,8 +432,8 @@ def style_file(folder: Path, content: str) -> Path:
 
 
 OWN = """<style xmlns="http://purl.org/net/xbiblio/csl" class="in-text" version="1.0">
-<info><title>Own</title><id>own</id><updated>2020-01-01T00:00:00+00:00</updated></info><citation><layout prefix="&lt;" suffix="&gt;" delimiter="; ">
-<text variable="title"/></layout></citation></style>"""
+<info><title>Own</title><id>own</id><updated>2020-01-01T00:00:00+00:00</updated></info>
+<citation><layout prefix="&lt;" suffix="&gt;" delimiter="; "><text variable="title"/></layout></citation></style>"""
 CHILD = """<style xmlns="http://purl.org/net/xbiblio/csl" version="1.0"><info><title>C</title><id>c</id>
 <link href="http://www.zotero.org/styles/{parent}" rel="independent-parent"/></info></style>"""
 
