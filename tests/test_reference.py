@@ -163,7 +163,7 @@ def failed(done: Done) -> str:
         (["cite", "x", "--style", "gone.csl"], "can't be read"),
         (["cite", "x", "--format", "docx"], "there is no format 'docx'"),
         (["cite", "x", "--source", "nope"], "there is no source 'nope'"),
-        (["cite", " "], "empty"),
+        (["cite", " "], "has no words"),
         (["cite", "x", "-k", "0"], "k is 0"),
         (["bibliography", "--format", "pandoc"], "there is no format 'pandoc'"),
         (["bibliography", "--source", "nope"], "there is no source 'nope'"),
