@@ -25,7 +25,7 @@ MOST_LINES = 500
 HOUSE = """
 errors
 settings words source tokens
-structure passage citation encoder csl
+structure passage citation encoder csl export
 bibliography links
 loaders lexicon texts
 vectors

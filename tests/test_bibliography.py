@@ -18,18 +18,17 @@ from qa import bibliography, csl
 from qa.bibliography import (
     FORMATS,
     Key,
-    bibtex,
     in_style,
     keys_in,
     list_works,
     pandoc_citation,
     pinpoint,
-    ris,
     supplied,
     works,
     write,
 )
 from qa.errors import ProcessorError, QueryError
+from qa.export import bibtex, ris
 from qa.source import Kind, Locator, Record, SourceInfo
 
 CASES: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "bibliography.yaml").read_text(encoding="utf-8"))
