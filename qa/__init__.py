@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qa.answer import Answer, Value
+    from qa.bibliography import Bibliography, Entry
     from qa.citation import Citation, CitationId, cite
     from qa.errors import QAError
     from qa.library import Changes, Indexed, Library, Search, Surroundings
     from qa.loaders import load_file
     from qa.passage import Passage, split_passages
+    from qa.reference import Cited, Reference
     from qa.search import Filters, Highlight, Hit
     from qa.settings import Settings
     from qa.source import Block, Erratum, Locator, Source, SourceInfo
@@ -25,11 +27,13 @@ __version__ = "0.1.0"
 
 _HOME = {
     "qa.answer": ("Answer", "Value"),
+    "qa.bibliography": ("Bibliography", "Entry"),
     "qa.citation": ("Citation", "CitationId", "cite"),
     "qa.errors": ("QAError",),
     "qa.library": ("Changes", "Indexed", "Library", "Search", "Surroundings"),
     "qa.loaders": ("load_file",),
     "qa.passage": ("Passage", "split_passages"),
+    "qa.reference": ("Cited", "Reference"),
     "qa.search": ("Filters", "Highlight", "Hit"),
     "qa.settings": ("Settings",),
     "qa.source": ("Block", "Erratum", "Locator", "Source", "SourceInfo"),
@@ -38,10 +42,13 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "Answer",
+    "Bibliography",
     "Block",
     "Changes",
     "Citation",
     "CitationId",
+    "Cited",
+    "Entry",
     "Erratum",
     "Filters",
     "Highlight",
@@ -51,6 +58,7 @@ __all__ = [
     "Locator",
     "Passage",
     "QAError",
+    "Reference",
     "Search",
     "Settings",
     "Source",

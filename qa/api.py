@@ -34,6 +34,7 @@ _K = "k: Input should be less than or equal to 100"
 _NO_SOURCE = "there is no source 'x' in the index; `qa sources` lists them"
 _NO_RANGE = "there are no characters 9 to 3 in 'x', which has 100"
 _NO_CITATION = "'x' is no citation id; one reads SOURCE@SHA16:START-END, as in an answer's JSON"
+_NO_STYLE = "there is no citation style 'x'; some are apa, mla, chicago-author-date, chicago-notes and ieee"
 _NO_INDEX = "there is no index in index; run `qa index` to build it"
 _MEANING = {
     404: "The library doesn't hold it.",
@@ -41,6 +42,16 @@ _MEANING = {
     422: "It can't be asked like that.",
     500: "A fault of the service.",
     503: "There is no index, or it can't be used.",
+}
+
+
+# The media types that a bibliography's files go by.
+_FILES = {
+    "text": "text/plain; charset=utf-8",
+    "markdown": "text/markdown; charset=utf-8",
+    "bibtex": "application/x-bibtex; charset=utf-8",
+    "ris": "application/x-research-info-systems; charset=utf-8",
+    "csl-json": "application/vnd.citationstyles.csl+json",
 }
 
 
@@ -140,6 +151,31 @@ def verify(request: schema.VerifyRequest, library: Annotated[Library, Depends(_l
     return JSON(library.verify(request.citations if request.text is None else request.text).to_dict())
 
 
+@_router.post(
+    "/v1/cite", response_model=schema.Cited, responses=_problems({413: _TOO_LARGE, 422: _NO_STYLE, 503: _NO_INDEX})
+)
+def cite(request: schema.CiteRequest, library: Opened) -> Response:
+    """Cite a claim: the passages that support it, finished in a style."""
+    filters = _filters(request, request.sources)
+    return JSON(library.cite(request.text, request.k, request.style, filters).to_dict())
+
+
+@_router.get(
+    "/v1/bibliography",
+    response_model=schema.Bibliography,
+    responses={
+        200: {"content": {media.split(";")[0]: {} for media in _FILES.values()}},
+        **_problems({422: _NO_STYLE, 503: _NO_INDEX}),
+    },
+)
+def bibliography(query: Annotated[schema.BibliographyQuery, Query()], library: Opened) -> Response:
+    """List the works of the library in a style, as an object or as a file of another format."""
+    result = library.bibliography(query.style, query.source)
+    if query.format == "json":
+        return JSON(result.to_dict())
+    return Response(result.write(query.format), media_type=_FILES[query.format])
+
+
 @_router.get("/v1/sources", response_model=schema.Sources, responses=_problems({503: _NO_INDEX}))
 def sources(library: Opened) -> Response:
     """List the sources."""
@@ -204,7 +240,7 @@ async def root(request: Request) -> Response:
     return JSON({"name": "qa", "openapi": "/openapi.json", "endpoints": told})
 
 
-def _filters(given: schema.AskRequest | schema.SearchQuery, sources: list[str]) -> Filters:
+def _filters(given: schema.AskRequest | schema.SearchQuery | schema.CiteRequest, sources: list[str]) -> Filters:
     return Filters(tuple(sources), given.author, given.since, given.until, given.kind)
 
 

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import re
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from qa import terminal, writers
 from qa.errors import QAError, QueryError, SettingsError
-from qa.settings import DEFAULT_K, Settings
-
-if TYPE_CHECKING:
-    from qa.index import Progress
-    from qa.library import Library
-    from qa.search import Filters
-
-FOUND, NOTHING, ERROR = 0, 1, 2
-
-# What JSON lets stand as it is but a terminal obeys, or a reader of lines takes for a line's end.
-_ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+from qa.settings import DEFAULT_K
+from qa.terminal import (
+    ERROR,
+    FOUND,
+    NOTHING,
+    Author,
+    Explain,
+    IndexDir,
+    Json,
+    K,
+    KindOption,
+    NoJudge,
+    Since,
+    SourceIds,
+    Sources,
+    Until,
+    each_line,
+    filters_of,
+    finish,
+    progress_bar,
+    put,
+    tell,
+    tell_changes,
+    write,
+)
 
 app = typer.Typer(
     name="qa",
@@ -37,24 +50,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Sources = Annotated[
-    Path | None, typer.Option("--sources", help="Folder of documents.", envvar="QA_SOURCES", show_default="sources")
-]
-IndexDir = Annotated[
-    Path | None, typer.Option("--index", help="Folder of the index.", envvar="QA_INDEX", show_default="index")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-K = Annotated[int, typer.Option("-k", "--top", help="How many passages at most (1 to 100).")]
-SourceIds = Annotated[list[str] | None, typer.Option("--source", help="Only this source id; may be repeated.")]
-Author = Annotated[str | None, typer.Option("--author", help="Only authors whose name contains this.")]
-Since = Annotated[
-    str | None, typer.Option("--since", help="Only works issued on or after this date (2018, 2018-06-16).")
-]
-Until = Annotated[str | None, typer.Option("--until", help="Only works issued on or before this date.")]
-Explain = Annotated[bool, typer.Option("--explain", help="Show the score of each stage that ranked a passage.")]
-NoJudge = Annotated[bool, typer.Option("--no-judge", help="Rank by similarity alone, as QA_JUDGE=off does.")]
-KindOption = Annotated[str | None, typer.Option("--kind", help="Only this kind: original or brief.")]
 
 
 @app.command(epilog='Examples: qa ask "When did the Korean War start?"   ·   qa ask - --json < questions.txt')
@@ -75,15 +70,15 @@ def ask(
     """Answer a question with cited passages. Exit 0: answered; 1: the sources don't tell; 2: error."""
     from qa import render
 
-    with _library(sources, index) as library:
-        filters = _filters(source, author, since, until, kind)
+    with terminal.open_library(sources, index) as library:
+        filters = filters_of(source, author, since, until, kind)
 
         def one(text: str) -> bool:
             result = library.ask(text, k, filters, False if no_judge else None)
-            _print(result.to_dict() if as_json else render.answer(result, explain), as_json)
+            put(result.to_dict() if as_json else render.answer(result, explain), as_json)
             return result.status != "not_found"
 
-        _finish(_each(question, one, as_json), library)
+        finish(each_line(question, one, as_json), library)
 
 
 @app.command(epilog="Examples: qa search 'Korea clause'   ·   qa search '\"hub and spoke\"' -k 3 --json")
@@ -104,62 +99,18 @@ def search(
     """Find passages, best first. Exit 0: found; 1: nothing found; 2: error."""
     from qa import render
 
-    with _library(sources, index) as library:
-        filters = _filters(source, author, since, until, kind)
+    with terminal.open_library(sources, index) as library:
+        filters = filters_of(source, author, since, until, kind)
 
         def one(query: str) -> bool:
             result = library.search(query, k, filters, judge)
-            _print(result.to_dict() if as_json else render.search(result, explain), as_json)
+            put(result.to_dict() if as_json else render.search(result, explain), as_json)
             return bool(result.hits)
 
-        _finish(_each(text, one, as_json), library)
+        finish(each_line(text, one, as_json), library)
 
 
-@app.command(epilog="Example: qa quote 'the bedrock on which American power … rests' --from yoho2021")
-def quote(
-    words: Annotated[str, typer.Argument(help='The quotation; "-" reads one a line from standard input.')],
-    attributed: Annotated[
-        list[str] | None, typer.Option("--from", help="Source id that it is said to come from; may be repeated.")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", help="How many places at most.")] = 100,
-    sources: Sources = None,
-    index: IndexDir = None,
-    as_json: Json = False,
-) -> None:
-    """Find where a quotation stands. Exit 0: exactly, or but for typography; 1: altered, elsewhere or nowhere."""
-    from qa import render
-
-    with _library(sources, index) as library:
-
-        def one(text: str) -> bool:
-            result = library.quote(text, tuple(attributed or ()), limit)
-            _print(result.to_dict() if as_json else render.quotation(result), as_json)
-            return result.state in ("exact", "typographic")
-
-        _finish(_each(words, one, as_json), library)
-
-
-@app.command(epilog="Example: qa ask 'When did the Korean War start?' --json | qa verify -")
-def verify(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help='JSON of this program, a draft; "-": standard input.')],
-    sources: Sources = None,
-    index: IndexDir = None,
-    as_json: Json = False,
-) -> None:
-    """Check citations made earlier against the sources as they are now. Exit 0: all intact; 1: not all; 2: error."""
-    from qa import render
-
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise QueryError(f"{file} is no text in UTF-8; name a JSON, Markdown or bibliography file") from error
-    with _library(sources, index) as library:
-        result = library.verify(text)
-        for problem in result.problems:
-            _tell(f"note: {problem}")
-        _print(result.to_dict() if as_json else render.verification(result), as_json)
-        if not result.holds:
-            raise typer.Exit(NOTHING)
+app.registered_commands += writers.app.registered_commands
 
 
 @app.command("index", epilog="Example: qa index --sources ~/papers --index ~/papers-index")
@@ -172,18 +123,18 @@ def index_command(
     as_json: Json = False,
 ) -> None:
     """Bring the index up to date with the sources; only what changed is encoded."""
-    with _library(sources, index) as library:
+    with terminal.open_library(sources, index) as library:
         folder = library.settings.index
         if check:
             files = library.check()
-            _print({"files": files, "whole": True} if as_json else f"{folder}: all {files} files are whole", as_json)
+            put({"files": files, "whole": True} if as_json else f"{folder}: all {files} files are whole", as_json)
             return
         done = library.index(rebuild=rebuild, skip_invalid=skip_invalid)
         told = (
             f"{folder}: {done.sources} sources, {done.passages} passages, {done.encoded} encoded anew; "
             f"generation {done.generation}"
         )
-        _print(done.to_dict() if as_json else told, as_json)
+        put(done.to_dict() if as_json else told, as_json)
 
 
 @app.command("sources", epilog="Example: qa sources --json")
@@ -191,10 +142,10 @@ def sources_command(sources: Sources = None, index: IndexDir = None, as_json: Js
     """List the sources of the index and what their records lack."""
     from qa import render
 
-    with _library(sources, index) as library:
+    with terminal.open_library(sources, index) as library:
         infos = library.sources()
-        _tell_changes(library)
-        _print({"sources": [info.to_dict() for info in infos]} if as_json else render.sources(infos), as_json)
+        tell_changes(library)
+        put({"sources": [info.to_dict() for info in infos]} if as_json else render.sources(infos), as_json)
 
 
 @app.command(epilog="Examples: qa show yoho2021   ·   qa show yoho2021 --text | sha256sum")
@@ -208,22 +159,22 @@ def show(
     """Show a citation in its surroundings, or a whole source."""
     from qa import render
 
-    with _library(sources, index) as library:
+    with terminal.open_library(sources, index) as library:
         if "@" in id:
             if text:
                 raise QueryError(
                     f"--text prints a whole source, and '{id}' is a citation; leave out --text or name the source"
                 )
             place = library.show(id)
-            _tell_changes(library)
-            _print(place.to_dict() if as_json else render.surroundings(place), as_json)
+            tell_changes(library)
+            put(place.to_dict() if as_json else render.surroundings(place), as_json)
         else:
             source = library.source(id)
-            _tell_changes(library)
+            tell_changes(library)
             if text:
-                _write(render.visible(source.text) if sys.stdout.isatty() else source.text)
+                write(render.visible(source.text) if sys.stdout.isatty() else source.text)
             else:
-                _print({**source.info.to_dict(), "text": source.text} if as_json else render.source(source), as_json)
+                put({**source.info.to_dict(), "text": source.text} if as_json else render.source(source), as_json)
 
 
 @app.command(epilog="Example: qa serve --port 8000, then: curl 'localhost:8000/v1/search?q=Korea+clause'")
@@ -238,11 +189,11 @@ def serve(
 
     from qa.api import create_app
 
-    with _library(sources, index) as library:
+    with terminal.open_library(sources, index) as library:
         library.generation()
         server = uvicorn.Server(uvicorn.Config(create_app(library), log_level="warning"))
         with _listener(host, port) as listener, suppress(KeyboardInterrupt):
-            _tell(f"listening on http://{host}:{port} (stop with Ctrl-C)")
+            tell(f"listening on http://{host}:{port} (stop with Ctrl-C)")
             server.run(sockets=[listener])
 
 
@@ -260,50 +211,23 @@ def evaluate(
     """Measure answers against cases. Exit 1 when a headline figure fell below the baseline, or a quote is not exact."""
     from evals import facts
 
-    with _library(sources, index) as library, _progress() as progress:
+    with terminal.open_library(sources, index) as library, progress_bar() as progress:
         path = cases or facts.CASES
         asked = facts.read_cases(path)
         if cases is None and baseline is None and facts.BASELINE.exists():
             baseline = facts.BASELINE
         before = facts.read_report(baseline) if baseline else None
         if before is None:
-            _tell("note: no baseline is set, so there is nothing to compare with and no figure can fall")
+            tell("note: no baseline is set, so there is nothing to compare with and no figure can fall")
         report = facts.evaluate(library, asked, progress)
         comparison = facts.compare(report, before) if before else None
         written = out or (Path(f"{path.stem}.report.json") if cases else library.settings.index / "eval.json")
         written.parent.mkdir(parents=True, exist_ok=True)
         written.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        _print(report if as_json else facts.render(report, comparison), as_json)
-        _tell(f"report written to {written}")
+        put(report if as_json else facts.render(report, comparison), as_json)
+        tell(f"report written to {written}")
         if facts.misquoted(report) or (comparison and comparison.fallen):
             raise typer.Exit(NOTHING)
-
-
-def main() -> NoReturn:
-    """Run the command line; an error is one message on standard error and exit 2, an interrupt exit 130."""
-    for stream in (sys.stdin, sys.stdout, sys.stderr):  # UTF-8 whatever the locale, or digests of texts would differ
-        if isinstance(stream, io.TextIOWrapper):
-            reads = stream is sys.stdin
-            stream.reconfigure(
-                encoding="utf-8-sig" if reads else "utf-8",
-                errors="surrogateescape" if reads else "backslashreplace",
-                newline=None if reads else "\n",
-            )
-    try:
-        app(prog_name="qa")
-    except (QAError, OSError) as error:
-        _tell(f"error: {error}")
-        sys.exit(ERROR)
-    sys.exit(FOUND)
-
-
-@contextmanager
-def _library(sources: Path | None, index: Path | None) -> Iterator[Library]:
-    from qa.library import Library
-
-    settings = Settings.load(sources, index)
-    with _progress() as progress:
-        yield Library(settings, progress=progress)
 
 
 @contextmanager
@@ -320,117 +244,19 @@ def _listener(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _filters(
-    source: list[str] | None, author: str | None, since: str | None, until: str | None, kind: str | None
-) -> Filters:
-    from qa.search import Filters
-
-    return Filters(tuple(source or ()), author, since, until, kind)
-
-
-def _each(text: str, one: Callable[[str], bool], as_json: bool) -> bool:
-    """Run `one` on the text, or on every line of standard input if the text is "-"; whether all found something."""
-    if text != "-":
-        return one(text)
-    found = []
-    for number, line in enumerate(sys.stdin, 1):
-        if line := line.strip():
-            if not as_json:
-                _print(f"> {line}", False)
-            try:
-                found.append(one(line))
-            except QueryError as error:
-                raise QueryError(f"line {number}: {error}") from error
-    if not found:
-        raise QueryError("standard input has no lines to read; write one question a line")
-    return all(found)
-
-
-def _finish(found: bool, library: Library) -> None:
-    _tell_changes(library)
-    if not found:
-        raise typer.Exit(NOTHING)
-
-
-def _tell_changes(library: Library) -> None:
-    changes = library.changes()
-    if changes:
-        _tell(f"note: the sources have changed since they were indexed ({changes}); run `qa index`")
-
-
-def _print(what: Any, as_json: bool) -> None:
-    """Print an object as one line of JSON; or, for people, a text (one line) or something that rich lays out."""
-    if as_json:
-        _write(json.dumps(what, ensure_ascii=False).translate(_ESCAPED) + "\n")
-        return
-    from qa import render
-
-    console = render.console()
-    with console.capture() as captured:
-        if isinstance(what, str):
-            console.print(render.visible(what), soft_wrap=True)
-        else:
-            console.print(what)
-    _write(re.sub(r" +$", "", captured.get(), flags=re.MULTILINE))
-
-
-def _write(text: str) -> None:
-    """Write to standard output at once; if its reader has gone, as in `qa search … | head`, be done in peace."""
+def main() -> NoReturn:
+    """Run the command line; an error is one message on standard error and exit 2, an interrupt exit 130."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):  # UTF-8 whatever the locale, or digests of texts would differ
+        if isinstance(stream, io.TextIOWrapper):
+            reads = stream is sys.stdin
+            stream.reconfigure(
+                encoding="utf-8-sig" if reads else "utf-8",
+                errors="surrogateescape" if reads else "backslashreplace",
+                newline=None if reads else "\n",
+            )
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(FOUND) from None
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the rest fails again when Python ends
-        raise QAError(f"standard output can't be written to ({error.strerror}); the result is not whole") from error
-
-
-def _tell(message: str) -> None:
-    from qa import render
-
-    print(render.visible(message), file=sys.stderr)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A progress bar on standard error, one line a stage, shown only while something takes time."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-    from qa.render import console
-
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console(stderr=True),
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    tasks: dict[str, Any] = {}
-
-    def report(stage: str, done: int, total: int) -> None:
-        if not bar.console.is_terminal:
-            if stage not in tasks:
-                tasks[stage] = None
-                _tell(f"{stage} …")
-            return
-        if stage not in tasks:
-            bar.start()
-            for task in tasks.values():
-                bar.remove_task(task)
-            tasks.clear()
-            tasks[stage] = bar.add_task(stage, total=total or None)
-        bar.update(tasks[stage], completed=done, total=total or None)
-        if total and done >= total:
-            bar.stop()
-
-    try:
-        yield report
-    finally:
-        if bar.live.is_started:  # or the cursor stays hidden
-            bar.stop()
+        app(prog_name="qa")
+    except (QAError, OSError) as error:
+        tell(f"error: {error}")
+        sys.exit(ERROR)
+    sys.exit(FOUND)

@@ -7,6 +7,7 @@ QAError
 ├── JudgeError       a judge that isn't whole
 ├── IndexMissing     no index where one was looked for
 ├── IndexDamaged     an index that isn't whole, or isn't ours
+├── ProcessorError   the citation processor is missing, or failed
 ├── QueryError       a question that can't be asked
 └── NotFound         a source or citation that isn't in the library
 """
@@ -38,6 +39,10 @@ class IndexMissing(QAError):
 
 class IndexDamaged(QAError):
     """An index isn't whole, was made by another format version, or isn't an index of ours."""
+
+
+class ProcessorError(QAError):
+    """The citation processor or its styles are missing, or it failed."""
 
 
 class QueryError(QAError):

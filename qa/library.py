@@ -11,17 +11,21 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from qa.answer import Answer, IndexRef, answer
+from qa.answer import CITED, Answer, IndexRef, answer
+from qa.bibliography import Bibliography, list_works
 from qa.citation import Citation, CitationId, cite
+from qa.csl import DEFAULT_STYLE
 from qa.encoder import TextEncoder, export, find_model, fingerprint, model_name
 from qa.errors import EncoderError, IndexDamaged, IndexMissing, NotFound, SourceError
+from qa.evidence import is_silent
 from qa.generation import Generation, current_name, read_manifest
 from qa.index import BUILDING, Progress, build, lock
 from qa.judge import Judge, TextJudge
 from qa.loaders import Folder, SourceFile, find_files, load_folder
 from qa.quotation import MAX_PLACES, Quotation, find_quotation
+from qa.reference import Cited, finish, without_marker
 from qa.search import Filters, Hit, search
-from qa.settings import DEFAULT_K, Settings
+from qa.settings import DEFAULT_CITED, DEFAULT_K, Settings
 from qa.source import Source, SourceInfo
 from qa.verification import Verification, claims_in, read_claims, verify
 
@@ -222,6 +226,39 @@ class Library:
         except (IndexMissing, IndexDamaged):
             return None
         return source if source and source.sha256.startswith(sha) else None
+
+    # --- citing
+
+    def cite(
+        self, text: str, k: int = DEFAULT_CITED, style: str | Path = DEFAULT_STYLE, filters: Filters = Filters()
+    ) -> Cited:
+        """The best passages for a claim or question, at most k, as finished citations; none if the sources are silent.
+
+        QueryError when it can't be asked, or for a style that doesn't exist.
+        """
+        generation = self.generation()
+        hits = search(generation, self._encoder_of(generation), text, k, filters)
+        silent = is_silent(hits)
+        sources = {id: _source_of(generation, id) for id in {hit.citation.source for hit in hits}}
+        marks = [
+            (sources[hit.citation.source], mark.start, mark.end)
+            for hit in hits
+            for mark in hit.highlights
+            if not silent and hit.score >= CITED * hits[0].score
+        ]
+        quotes = [cite(source, *without_marker(source, start, end)) for source, start, end in marks]
+        references, entries = finish(quotes, sources, [e.info for e in generation.texts.entries], style)
+        related = tuple(hits) if silent else ()
+        return Cited(text, str(style), references, entries, related, self._reference(generation, None))
+
+    def bibliography(
+        self, style: str | Path = DEFAULT_STYLE, sources: Sequence[str] = (), draft: str | None = None
+    ) -> Bibliography:
+        """The works of all sources, or of those named, or of those that a draft cites, as entries in a style.
+
+        QueryError for a style or source that doesn't exist; a draft's unknown keys are in the result.
+        """
+        return list_works([entry.info for entry in self.generation().texts.entries], style, sources, draft)
 
     # --- the index
 

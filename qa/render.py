@@ -14,9 +14,11 @@ from qa.source import Locator, Record, Source, SourceInfo, count_works, year_of
 if TYPE_CHECKING:
     from qa.alteration import Difference
     from qa.answer import Answer
+    from qa.bibliography import Bibliography, Entry
     from qa.citation import Citation
     from qa.library import Search, Surroundings
     from qa.quotation import Quotation
+    from qa.reference import Cited, Reference
     from qa.search import Highlight, Hit
     from qa.verification import Verification
 
@@ -176,6 +178,53 @@ def sources(infos: Sequence[SourceInfo]) -> RenderableType:
     total = _count(len(infos), "source")
     lines.append(Text(f"{total}, {_count(works, 'work')}" if works != len(infos) else total))
     return Group(*lines)
+
+
+def cited(result: Cited) -> RenderableType:
+    """Finished citations, best first, and the entries of the works they are from."""
+    if not result.references:
+        head = Text("The sources don't support it.", style="bold")
+        if not result.related:
+            return head
+        near = Text("What comes nearest, without supporting it:", style="dim")
+        return Group(head, near, Text(), *_hits(result.related, False))
+    lines: list[RenderableType] = []
+    for number, one in enumerate(result.references, 1):
+        lines += [Text.assemble((f"{number}  ", "bold"), visible(one.in_text)), *_reference(one), Text()]
+    notes = dict.fromkeys(one.note for one in result.references if one.note)
+    return Group(*lines, Text("References", style="bold"), *_entries(result.entries), *map(Text, notes))
+
+
+def _reference(one: Reference) -> list[RenderableType]:
+    words = quoted(one.citation)
+    if one.use == "support":
+        words = Text.assemble(("Supports it, in a brief's words: ", "italic"), visible(one.citation.quote))
+    told = [words, *errata(one.citation)]
+    tail = [one.pandoc, *([one.link] if one.link else []), one.citation.id]
+    return [*(Padding(text, (0, 0, 0, 3)) for text in told), *(_unbroken(f"   {line}", "dim") for line in tail)]
+
+
+def bibliography(result: Bibliography) -> RenderableType:
+    """A reference list, each entry with what its record lacks."""
+    if not result.entries:
+        return Text("No source is cited.", style="bold")
+    return Group(*_entries(result.entries))
+
+
+def _entries(entries: Iterable[Entry]) -> list[RenderableType]:
+    lines: list[RenderableType] = []
+    for entry in entries:
+        text = visible(entry.text) or f"{entry.id}: this style has no reference list"
+        lines.append(_unbroken(text))
+        if entry.missing:
+            lacks = ", ".join(name.replace("|", " or ") for name in entry.missing)
+            lines.append(Padding(Text(f"not in the record of {entry.id}: {lacks}", style="dim"), (0, 0, 0, 3)))
+    return lines
+
+
+def _unbroken(line: str, style: str = "") -> Text:
+    """A line that is to be copied: the terminal may wrap it, we don't."""
+    return Text(visible(line), style=style, no_wrap=True, overflow="ignore")
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qa.settings import DEFAULT_K, MAX_K, MAX_QUESTION_CHARS
+from qa.settings import DEFAULT_CITED, DEFAULT_K, MAX_K, MAX_QUESTION_CHARS
 
 Kind = Literal["original", "brief"]
 _ID = "yoho2021@3698d32ac9ce01a5:3381-3491"
@@ -49,6 +49,16 @@ QuestionText = Annotated[
 SourceIds = Annotated[
     list[str],
     Field(description="Only sources with these ids; none means all.", examples=[["yoho2021", "sakamoto2018"]]),
+]
+
+
+StyleName = Annotated[
+    str,
+    Field(
+        pattern="^[a-z0-9-]{1,120}$",  # a name, and never a path
+        description="`apa`, `mla`, `chicago-author-date`, `chicago-notes`, `ieee`, or another CSL style's name.",
+        examples=["mla"],
+    ),
 ]
 
 
@@ -95,6 +105,31 @@ class SearchQuery(_Narrowing):
     q: QuestionText
     source: SourceIds = []
     judge: bool = Field(False, description="Whether the judge reads the best sentences too.")
+
+
+class CiteRequest(_Narrowing):
+    """A claim or question, and the style to cite in."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"example": {"text": "Japan hosts 54,000 American troops.", "style": "mla"}},
+    )
+
+    text: Annotated[str, Field(min_length=1, max_length=MAX_QUESTION_CHARS, description="The claim or question.")]
+    k: int = Field(DEFAULT_CITED, ge=1, le=MAX_K, description="How many passages at most.", examples=[DEFAULT_CITED])
+    style: StyleName = "apa"
+    sources: SourceIds = []
+
+
+class BibliographyQuery(_Closed):
+    """The query string of a bibliography."""
+
+    style: StyleName = "apa"
+    format: Literal["json", "text", "markdown", "bibtex", "ris", "csl-json"] = Field(
+        "json", description="`json`: the object; or the list as a file of that format."
+    )
+    source: SourceIds = []
 
 
 class TextQuery(_Closed):
@@ -351,6 +386,91 @@ class Verification(_Closed):
     items: list[Verdict] = Field(description="In the order of the citations.")
     summary: dict[str, int] = Field(description="How many there are of each state.", examples=[{"intact": 3}])
     problems: list[str] = Field(description="Sources that couldn't be read, and why.")
+
+
+class Selector(_Closed):
+    """A way to find the cited words again (W3C Web Annotation): by quote, by position, or by RFC 5147 fragment."""
+
+    type: Literal["TextQuoteSelector", "TextPositionSelector", "FragmentSelector"] = Field(
+        description="Which of the three; the fields of the others are absent.", examples=["TextPositionSelector"]
+    )
+    exact: str | None = Field(None, description="TextQuoteSelector: the words, verbatim.")
+    prefix: str | None = Field(None, description="TextQuoteSelector: what stands before them.")
+    suffix: str | None = Field(None, description="TextQuoteSelector: what stands after them.")
+    start: int | None = Field(None, ge=0, description="TextPositionSelector: first code point.", examples=[3381])
+    end: int | None = Field(None, ge=0, description="TextPositionSelector: the code point after the last.")
+    conformsTo: str | None = Field(None, description="FragmentSelector: the fragment's specification.")  # noqa: N815
+    value: str | None = Field(None, description="FragmentSelector: the fragment.", examples=["char=3381,3491"])
+
+
+class Reference(_Closed):
+    """A passage as a finished citation."""
+
+    citation: Citation = Field(description="The words, and where they stand.")
+    entry: str = Field(description="The citation key of the work, which its entry has as `id`.", examples=["yoho2021"])
+    use: Literal["quotation", "support"] = Field(
+        description="`support`: the words are a brief's and mustn't be quoted as the author's.", examples=["support"]
+    )
+    note: str | None = Field(description="What the writer must know to use it rightly; null if nothing.")
+    locator: Locator | None = Field(description="The place cited; of a brief, the original's, or null if unknown.")
+    in_text: str = Field(
+        description="The citation in the text, or the note, in the style.",
+        examples=["(Yoho, 2021, U.S.-Japan Relations section, para. 4)"],
+    )
+    in_text_markdown: str = Field(description="The same in Pandoc's Markdown, with its italics.")
+    pandoc: str = Field(
+        description="The citation for Pandoc.", examples=['[@yoho2021, sec. "U.S.-Japan Relations", para. 4]']
+    )
+    link: str | None = Field(
+        description="The work's address, opening at the words (a text fragment that only they meet); null for a brief, "
+        "without an address, or if no fragment is unique."
+    )
+    selectors: list[Selector] = Field(description="The words as W3C selectors of the source's normalised text.")
+
+
+class Entry(_Closed):
+    """A work in a reference list."""
+
+    id: str = Field(description="The work's citation key.", examples=["yoho2021"])
+    sources: list[str] = Field(description="The sources that stand for it: an original, its briefs.")
+    record: Record
+    missing: list[str] = Field(
+        description="What a full entry would need and the record lacks; `a|b`: one of them would do.",
+        examples=[["URL"]],
+    )
+    text: str = Field(description="The entry in the style; empty in a style that has no reference list.")
+    markdown: str = Field(description="The same in Pandoc's Markdown, with its italics.")
+    bibtex: str = Field(description="The record in BibTeX.")
+    ris: str = Field(description="The record in RIS.")
+
+
+class Cited(_Closed):
+    """What a claim can be cited from."""
+
+    query: str = Field(description="The claim or question as given.", examples=["Japan hosts 54,000 troops."])
+    status: Literal["found", "not_found"] = Field(
+        description="`not_found`: the sources are silent.", examples=["found"]
+    )
+    style: str = Field(description="The citation style.", examples=["apa"])
+    references: list[Reference] = Field(description="Best first; empty if not_found.")
+    entries: list[Entry] = Field(description="The works cited, in the order of the style's list.")
+    related: list[Hit] = Field(description="If not_found: the nearest passages, which don't support it.")
+    index: IndexRef = Field(description="The index that was searched.")
+
+
+class Key(_Closed):
+    """A key of a draft."""
+
+    key: str = Field(description="The citation key.", examples=["yoho2021"])
+    line: int = Field(ge=1, description="The draft's first line that has it, counted from 1.", examples=[12])
+
+
+class Bibliography(_Closed):
+    """A reference list."""
+
+    style: str = Field(description="The citation style.", examples=["apa"])
+    entries: list[Entry] = Field(description="The works, in the order of the style's list.")
+    unknown: list[Key] = Field(description="A draft's keys that no source answers to; over HTTP always empty.")
 
 
 class Health(_Closed):

