@@ -17,7 +17,7 @@ _STATES = """
 us|usa|united states|united states of america|america|american|americans|washington|white house
 south korea|south korean|south koreans|rok|republic of korea|seoul
 north korea|north korean|north koreans|dprk|pyongyang
-korea|korean|koreans|korean peninsula
+korea|koreas|korean|koreans|korean peninsula
 japan|japanese|tokyo|goj
 china|chinese|prc|peoples republic of china|beijing
 russia|russian|russians|moscow
@@ -46,7 +46,8 @@ _NOT_NAMES = (
         """january february march april may june july august september october november december monday tuesday wednesday
     thursday friday saturday sunday article section chapter footnote although while because since after before when
     under by in on at both most many some two three four five six seven eight nine ten until once thanks according
-    despite during here there however no not nothing also yet still i my""".split()
+    despite during here there however no not nothing also yet still i ii iii iv v vi vii viii ix x xi xii xiii my eleven twelve
+    thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety""".split()
     )
     | FUNCTION_WORDS
 )
@@ -68,7 +69,8 @@ class Name:
     weak: bool = False
 
 
-def names(text: str) -> list[Name]:
+@lru_cache(maxsize=2**12)
+def names(text: str) -> tuple[Name, ...]:
     """The names of a text in order."""
     out: list[Name] = []
     first = re.search(r"\w", text)
@@ -79,7 +81,7 @@ def names(text: str) -> list[Name]:
             start = text.index(piece, at) if piece else at
             at = start + len(piece)
             out.extend(_names_of(text, start, at, opening))
-    return out
+    return tuple(out)
 
 
 def _names_of(text: str, start: int, end: int, opening: int) -> Iterable[Name]:
@@ -89,7 +91,7 @@ def _names_of(text: str, start: int, end: int, opening: int) -> Iterable[Name]:
         found, initial = found[1:], False
     while found and found[-1][0] in _NOT_NAMES:
         found = found[:-1]
-    if not found:
+    if not found or not text[found[0][1]].isupper() or found[-1][2] - found[0][1] < 2:
         return
     a, b = found[0][1], found[-1][2]
     key = canon(" ".join(word for word, _, _ in found))
@@ -104,6 +106,7 @@ def canon(folded: str) -> str:
     return _CANON.get(bare, bare)
 
 
+@lru_cache(maxsize=2**10)
 def aliases(text: str) -> dict[str, str]:
     """Short names that a text itself gives to long ones, "Self-Defense Forces (SDF)", by their keys."""
     out = {}
@@ -129,10 +132,15 @@ def _ending_with_initials(long: str, short: str) -> str:
 
 def present(name: Name, text: str, known: dict[str, str] | None = None) -> bool:
     """Whether a name stands in a text, under this or another of its bearer's names."""
-    keys = {each.key for each in names(text)}
+    there = bearers(text)
     other = {short: long for short, long in {**aliases(text), **(known or {})}.items()}
     wanted = {name.key, other.get(name.key, name.key), *(s for s, long in other.items() if long == name.key)}
-    if wanted & keys:
+    if wanted & there:
         return True
-    there = {canon(word.text) for word in words(text)} | keys
     return any(all(canon(word) in there for word in key.split() if word not in FUNCTION_WORDS) for key in wanted)
+
+
+@lru_cache(maxsize=2**12)
+def bearers(text: str) -> frozenset[str]:
+    """The keys of a text's names and of its single words."""
+    return frozenset({canon(word.text) for word in words(text)} | {name.key for name in names(text)})

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from qa.words import FUNCTION_WORDS, words
 
 # One axis a line: words that point one way | words that point the other; a trailing * stands for any ending.
 _AXES = """
 increas* ris* rose rais* grow* grew widen* broaden* expand* exten* climb* enlarg* heighten* | decreas* fall* fell drop* declin* shrink* shrank narrow* lower* reduc* lessen* cut
-more bigger larger stronger greater higher | less smaller weaker lower fewer
-biggest largest most greatest highest | smallest least fewest lowest
+more bigger larger stronger greater higher biggest largest most greatest highest | less smaller weaker lower fewer smallest least fewest lowest
 faster quicker quickly rapidly | slower slowly
 before ahead earlier prior | after later
 allow* permit* let lets enabl* authoriz* authoris* entitl* free | prohibit* ban* bar bars barred forbid* forbad* forbidden outlaw* prevent*
@@ -45,7 +45,8 @@ _NOT = re.compile(
 )
 _CLAUSE_END = re.compile(r"[,;:.()]|\b(?:but|and|while|whereas|although|because|which|so)\b", re.IGNORECASE)
 _SCOPE = 5  # content words that a "not" reaches over
-_CORRELATIVE = re.compile(r"\bnot\s+only\b|\bno\s+longer\b|\bno\s+fewer\b|\bno\s+more\s+than\b|\bno\s+doubt\b", re.I)
+_UNSURPASSED = re.compile(r"\s+.*\b(?:\w+er|more|less)\s+than\b", re.IGNORECASE)  # "no army is larger than"
+_CORRELATIVE = re.compile(r"\bnot\s+only\b|\bno\s+fewer\b|\bno\s+more\s+than\b|\bno\s+doubt\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Cue:
     text: str
     start: int
     end: int
+    denied: bool = False
 
 
 def _compiled() -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
@@ -72,7 +74,8 @@ def _compiled() -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
 _POLES = _compiled()
 
 
-def cues(text: str) -> list[Cue]:
+@lru_cache(maxsize=512)
+def cues(text: str) -> tuple[Cue, ...]:
     """The words of a text that point somewhere, in order."""
     denied = [range(a, b) for a, b in scopes(text)]
     out = []
@@ -81,16 +84,20 @@ def cues(text: str) -> list[Cue]:
             for pole, pattern in zip((1, -1), poles, strict=True):
                 if pattern.fullmatch(word.text):
                     turned = any(word.start in scope for scope in denied)
-                    out.append(Cue(axis, -pole if turned else pole, text[word.start : word.end], word.start, word.end))
-    return out
+                    out.append(
+                        Cue(axis, -pole if turned else pole, text[word.start : word.end], word.start, word.end, turned)
+                    )
+    return tuple(out)
 
 
-def scopes(text: str) -> list[tuple[int, int]]:
+@lru_cache(maxsize=512)
+def scopes(text: str) -> tuple[tuple[int, int], ...]:
     """The ranges that denials reach over: to the end of their clause, and a few content words at most."""
     out = []
     skip = [match.span() for match in _CORRELATIVE.finditer(text)]
     for match in _NOT.finditer(text):
-        if any(a <= match.start() < b for a, b in skip):
+        unsurpassed = match.group().casefold() in ("no", "none", "nothing") and _UNSURPASSED.match(text, match.end())
+        if unsurpassed or any(a <= match.start() < b for a, b in skip):
             continue
         stop = _CLAUSE_END.search(text, match.end())
         end = stop.start() if stop else len(text)
@@ -98,4 +105,4 @@ def scopes(text: str) -> list[tuple[int, int]]:
         if len(inside) > _SCOPE:
             end = match.end() + inside[_SCOPE - 1].end
         out.append((match.start(), end))
-    return out
+    return tuple(out)

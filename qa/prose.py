@@ -60,18 +60,17 @@ class Reference:
     year: int | None = None
 
 
-def prose(draft: str) -> list[Span]:
-    """The sentences of a draft: of paragraphs and list items, not of headings, code, tables or front matter."""
+def paragraphs(draft: str) -> list[Span]:
+    """The paragraphs and list items of a draft, without headings, code, tables and front matter."""
     front = _FRONT.match(draft)
     body = " " * front.end() + draft[front.end() :] if front else draft
-    body = "".join("\n" if c in "\x85\u2028\u2029" else c for c in body)
-    out = []
-    for start, end in _paragraphs(body):
-        clean = re.sub(r"[\r\n]", " ", blank(body[start:end]))
-        for a, b in sentences(clean):
-            if any(True for _ in words(clean[a:b])):
-                out.append(Span(start + a, start + b, clean[a:b]))
-    return out
+    return [Span(a, b, re.sub(r"[\r\n\x85\u2028\u2029]", " ", blank(body[a:b]))) for a, b in _paragraphs(body)]
+
+
+def split(paragraph: Span) -> list[Span]:
+    """The sentences of a paragraph that have words."""
+    clean, at = paragraph.clean, paragraph.start
+    return [Span(at + a, at + b, clean[a:b]) for a, b in sentences(clean) if any(True for _ in words(clean[a:b]))]
 
 
 def _paragraphs(body: str) -> Iterator[tuple[int, int]]:
@@ -102,7 +101,7 @@ def unreferenced(clean: str) -> str:
 
 
 def quotations(span: Span) -> Iterator[tuple[int, int]]:
-    """Where quotations of some length stand in a sentence, without their marks; offsets of the draft."""
+    """Where quotations of some length stand in a paragraph, without their marks; offsets of the draft."""
     for match in _QUOTES.finditer(span.clean):
         inner = match.group()[1:-1]
         if sum(1 for _ in words(inner)) >= QUOTED_WORDS:
@@ -110,7 +109,7 @@ def quotations(span: Span) -> Iterator[tuple[int, int]]:
 
 
 def references(span: Span) -> Iterator[Reference]:
-    """The references of a sentence in order; a bracket with several keys gives one for each."""
+    """The references of a paragraph in order; a bracket with several keys gives one for each."""
     for group in _KEYS.finditer(span.clean):
         for key in _KEY.finditer(group.group()):
             start = span.start + group.start()

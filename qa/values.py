@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 TOLERANCE = 0.01  # what "approximately" lets a number differ by, as a share of the larger
+HEADROOM = 1.25  # how far "over" and "under" reach, as a factor
 
 ValueKind = Literal["number", "date"]
 
@@ -144,17 +146,19 @@ def admits(a: Mention, b: Mention) -> bool:
     return a_low - near <= b_high and b_low - near <= a_high
 
 
-def mentions(text: str) -> list[Mention]:
+@lru_cache(maxsize=2**12)
+def mentions(text: str) -> tuple[Mention, ...]:
     """The numbers and dates of a text, in order; none overlaps another."""
     found = [*_dates(text)]
     taken = [(each.start, each.end) for each in found]
     found += [each for each in _numbers(text) if not any(a < each.end and each.start < b for a, b in taken)]
-    return sorted(found, key=lambda each: each.start)
+    return tuple(sorted(found, key=lambda each: each.start))
 
 
 def _bounds(a: Mention) -> tuple[float, float]:
-    low = float("-inf") if a.hedge == "under" else a.low
-    return low, float("inf") if a.hedge == "over" else a.high
+    """The range a number means: "over 80" speaks of a few more, and wouldn't be said of 180."""
+    low = a.low / HEADROOM if a.hedge == "under" else a.low
+    return low, a.high * HEADROOM if a.hedge == "over" else a.high
 
 
 def _same_date(a: Mention, b: Mention) -> bool:
@@ -224,6 +228,10 @@ def _number(text: str, match: re.Match[str]) -> Mention | None:
         low = high = _value(part["from"])
         if part["from"].casefold() == "one":
             return None  # mostly a pronoun
+        if part["from"].casefold() == "two" and re.search(
+            r"\b(?:the|these|those)\s+$", text[max(0, start - 8) : start]
+        ):
+            return None  # both
         if part["to"]:
             high = _value(part["to"])
             if high <= low:
