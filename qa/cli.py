@@ -112,6 +112,72 @@ def search(
         _finish(_each(text, one, as_json), library)
 
 
+@app.command(
+    "check",
+    epilog="Examples: qa check draft.md   ·   qa check - --format markdown < draft.txt   ·   qa check draft.md --fix cited.md",
+)
+def check_command(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help='A draft in Markdown or plain text; "-" reads it.')],
+    format: Annotated[str, typer.Option("--format", help="text, markdown or json.")] = "text",
+    fix: Annotated[
+        Path | None, typer.Option("--fix", metavar="OUT", help="Write a copy with citations inserted or corrected.")
+    ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option("--fail-on", metavar="VERDICT,…", help='Verdicts that make the exit 1; "none" for none.'),
+    ] = None,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Check a draft against the sources. Exit 1 if one of its verdicts is contradicted, altered, misattributed,
+    does_not_support or unknown_source (--fail-on sets others); 2: error."""
+    from qa import render
+    from qa.draft import FAILS, VERDICTS, apply, edits
+
+    if format not in ("text", "markdown", "json"):
+        raise QueryError(f"--format '{format}' is none of text, markdown, json")
+    failing = (
+        FAILS if fail_on is None else tuple(v.strip() for v in fail_on.split(",") if v.strip() not in ("", "none"))
+    )
+    if unknown := sorted(set(failing) - set(VERDICTS)):
+        raise QueryError(f"--fail-on '{unknown[0]}' is no verdict; those are {', '.join(VERDICTS)}")
+    draft = _draft(file)
+    with _library(sources, index) as library:
+        result = library.check(draft)
+        as_json = as_json or format == "json"
+        if as_json:
+            _print(result.to_dict(), True)
+        elif format == "markdown":
+            _write(render.check_markdown(result))
+        else:
+            _print(render.check(result), False)
+        if fix:
+            changes = edits(result)
+            if fix.exists() and file != "-" and fix.samefile(file):
+                raise QueryError(f"--fix would overwrite {file}; name another file")
+            fix.write_text(apply(draft, changes), encoding="utf-8", newline="")
+            _tell(f"{fix}: {len(changes)} citations put in")
+        _finish(not any(item.verdict in failing for item in result.items), library)
+
+
+def _draft(file: str) -> str:
+    """The text of a draft, newlines and all; QueryError if the file is no text."""
+    if file == "-":
+        data = sys.stdin.read()
+        return data.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    path = Path(file)
+    if path.suffix.lower() in (".docx", ".doc", ".odt", ".rtf", ".pdf", ".html", ".epub", ".tex", ".pages"):
+        raise QueryError(
+            f"{file} is neither Markdown nor plain text; convert it first, as with `pandoc {file} -o draft.md`"
+        )
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
+        raise QueryError(f"{file} can't be read ({why}); name a text file in UTF-8, or - for standard input") from error
+
+
 @app.command("index", epilog="Example: qa index --sources ~/papers --index ~/papers-index")
 def index_command(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Encode everything anew.")] = False,
@@ -125,7 +191,7 @@ def index_command(
     with _library(sources, index) as library:
         folder = library.settings.index
         if check:
-            files = library.check()
+            files = library.check_files()
             _print({"files": files, "whole": True} if as_json else f"{folder}: all {files} files are whole", as_json)
             return
         done = library.index(rebuild=rebuild, skip_invalid=skip_invalid)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qa.answer import Answer, IndexRef, answer
 from qa.citation import Citation, CitationId, cite
@@ -21,6 +21,10 @@ from qa.loaders import Folder, SourceFile, find_files, load_folder
 from qa.search import Filters, Hit, search
 from qa.settings import DEFAULT_K, Settings
 from qa.source import Source, SourceInfo
+
+if TYPE_CHECKING:
+    from qa.claim import ClaimJudge
+    from qa.draft import Check
 
 _SAMPLE = 48  # texts of the corpus that an exported encoder is checked on
 _CHANGES_LAST = 1.0  # seconds for which a look at the sources folder holds good
@@ -128,6 +132,22 @@ class Library:
         hits = search(generation, self._encoder_of(generation), question, k, filters)
         return Search(question, tuple(hits), self._reference(generation))
 
+    def check(self, draft: str, judge: ClaimJudge | None = None) -> Check:
+        """Check a draft: a verdict for every sentence, quotation and reference; QueryError if it is too long."""
+        from qa.draft import check, find_exact
+
+        generation = self.generation()
+        texts = [generation.texts.source(entry.info.id) for entry in generation.texts.entries]
+        sources = [source for source in texts if source is not None]
+        return check(
+            generation,
+            self._encoder_of(generation),
+            draft,
+            find_quote=lambda quote, attributed: find_exact(sources, quote, attributed),
+            judge=judge,
+            progress=self._progress,
+        )
+
     def sources(self) -> list[SourceInfo]:
         """All sources of the index, by id."""
         return [entry.info for entry in self.generation().texts.entries]
@@ -193,7 +213,7 @@ class Library:
         self._changes = None
         return Indexed(id, counts["sources"], counts["passages"], encoded)
 
-    def check(self) -> int:
+    def check_files(self) -> int:
         """Hash every file of the generation in force against its manifest; how many there are, or IndexDamaged."""
         folder = self.settings.index / current_name(self.settings.index)
         return len(read_manifest(folder, None)["files"])

@@ -11,13 +11,16 @@ from functools import lru_cache
 
 from qa.words import FUNCTION_WORDS, words
 
-# One axis a line: words that point one way | words that point the other; a trailing * stands for any ending.
+# One axis a line (an indented one goes on): words that point one way | words that point the other; a trailing * stands for any ending.
 _AXES = """
-increas* ris* rose rais* grow* grew widen* broaden* expand* exten* climb* enlarg* heighten* | decreas* fall* fell drop* declin* shrink* shrank narrow* lower* reduc* lessen* cut
-more bigger larger stronger greater higher biggest largest most greatest highest | less smaller weaker lower fewer smallest least fewest lowest
+increas* ris* rose rais* grow* grew widen* broaden* expand* exten* climb* enlarg* heighten* | decreas* fall* fell
+    drop* declin* shrink* shrank narrow* lower* reduc* lessen* cut
+more bigger larger stronger greater higher biggest largest most greatest highest | less smaller weaker lower fewer
+    smallest least fewest lowest
 faster quicker quickly rapidly | slower slowly
 before ahead earlier prior | after later
-allow* permit* let lets enabl* authoriz* authoris* entitl* free | prohibit* ban* bar bars barred forbid* forbad* forbidden outlaw* prevent*
+allow* permit* let lets enabl* authoriz* authoris* entitl* free | prohibit* ban* bar bars barred forbid* forbad*
+    forbidden outlaw* prevent*
 win won wins victory defeated | lose lost loses
 favorabl* favourabl* positive* | unfavorabl* unfavourabl* negative* dislike*
 strong strength* robust close* warm* | weak weaken* tenuous frosty
@@ -63,7 +66,7 @@ class Cue:
 
 def _compiled() -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
     out = []
-    for line in _AXES.strip().split("\n"):
+    for line in re.sub(r"\n +", " ", _AXES.strip()).split("\n"):
         plus, minus = (
             re.compile("|".join(word.replace("*", r"\w*") for word in side.split())) for side in line.split("|")
         )

@@ -36,6 +36,7 @@ _AUTHOR_YEAR = re.compile(
 )
 _QUOTES = re.compile(r"“[^“”]{1,20000}”|\"[^\"]{1,20000}\"|«[^«»]{1,20000}»|„[^„“”]{1,20000}[“”]")
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*\r?$|^[ \t]*:?-{3,}:?[ \t]*\|", re.MULTILINE)
+_JOINER = "\u2060"  # a word joiner: neither a blank nor a letter
 QUOTED_WORDS = 4  # fewer words between quotation marks are a term, not a quotation
 
 
@@ -70,7 +71,11 @@ def paragraphs(draft: str) -> list[Span]:
 def split(paragraph: Span) -> list[Span]:
     """The sentences of a paragraph that have words."""
     clean, at = paragraph.clean, paragraph.start
-    return [Span(at + a, at + b, clean[a:b]) for a, b in sentences(clean) if any(True for _ in words(clean[a:b]))]
+    return [
+        Span(at + a, at + b, clean[a:b].replace(_JOINER, " "))
+        for a, b in sentences(clean)
+        if any(True for _ in words(clean[a:b]))
+    ]
 
 
 def _paragraphs(body: str) -> Iterator[tuple[int, int]]:
@@ -90,8 +95,10 @@ def _paragraphs(body: str) -> Iterator[tuple[int, int]]:
 
 
 def blank(text: str) -> str:
-    """A text with blanks in place of its markup, one for one."""
-    return _MARKUP.sub(lambda match: " " * len(match.group()), text)
+    """A text with blanks in place of its markup, one for one; within a line, blanks that end no sentence."""
+    return _MARKUP.sub(
+        lambda m: (" " if m.start() == 0 or text[m.start() - 1] == "\n" else _JOINER) * len(m.group()), text
+    )
 
 
 def unreferenced(clean: str) -> str:

@@ -25,14 +25,16 @@ MOST_LINES = 500
 HOUSE = """
 errors
 settings words source tokens
+polarity names values assertion
 structure passage citation encoder
+prose
 loaders lexicon texts
 vectors
 generation
 index
 search
-evidence
-answer
+evidence claim
+answer draft
 library
 render schema
 api mcp
