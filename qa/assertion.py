@@ -7,6 +7,7 @@ import re
 from qa.words import words
 
 LEAST_WORDS = 3
+POSSIBILITY = "possibility"  # a permission as well, perhaps, which sources can bear out
 
 _QUESTION = re.compile(r"\?[\"'”’)\]*_\s]*$")
 _FIRST_PERSON = re.compile(r"\b(?:I|I['’]m|[Mm]e|[Mm]y|[Mm]ine|[Ww]e|[Uu]s(?![A-Z])|[Oo]ur|[Ll]et\s+us|[Ll]et['’]s)\b")
@@ -16,9 +17,10 @@ _IMPERATIVE = re.compile(
     re.IGNORECASE,
 )
 _FORECAST = re.compile(
-    r"\b(?:will|won['’]t|shall|(?:is|are)\s+going\s+to|(?:may|might|could|would)\s+(?:\w+ly\s+)?(?:one\s+day\s+)?\w+"
+    r"\b(?:will|won['’]t|shall|(?:is|are)\s+going\s+to"
     r"|someday|one\s+day|in\s+the\s+(?:coming|next)\s+(?:years|decades?|months))\b"
 )
+_POSSIBLE = re.compile(r"\b(?:may|might|could|would)\b")
 _OPINION = re.compile(
     r"\b(?:should|ought|must|deserves?|perhaps|probably|surely|presumably|frankly|honestly|hopefully|unfortunately"
     r"|fortunately|sadly|undoubtedly|arguably|wise(?:r|st)?|foolish|shameful|absurd|magnificent|beautiful|elegant|ugly"
@@ -35,7 +37,7 @@ _US = re.compile(r"\bUS\b")
 
 
 def why_not(sentence: str) -> str | None:
-    """Why a sentence can't be checked: "question", "first person" and so on; None if it can."""
+    """Why a sentence can't, or mostly can't, be checked: "question", "first person" …; None if it can."""
     text = sentence.strip()
     if sum(1 for _ in words(text)) < LEAST_WORDS:
         return "too short"
@@ -49,4 +51,6 @@ def why_not(sentence: str) -> str | None:
         return None
     if _FORECAST.search(text):
         return "forecast"
-    return "opinion" if _OPINION.search(text) else None
+    if _OPINION.search(text):
+        return "opinion"
+    return POSSIBILITY if _POSSIBLE.search(text) else None

@@ -228,14 +228,18 @@ def _compare(
     statement: Statement, sentence: str, around: str, known: dict[str, str], match: _Match
 ) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
     """What a sentence has otherwise than a statement, and which of the statement's values and names it lacks."""
-    differences, unmet = _values(statement, sentence, around, match)
+    differences, unmet = _values(statement, sentence, around)
     more, lacking = _names(statement, sentence, around, known)
     differences += more + _directions(statement.text, sentence) + _denials(statement.text, sentence, match)
     differences += _roles(statement, sentence)
-    return tuple(dict.fromkeys(differences)), tuple(unmet + lacking)
+    denied = scopes(statement.text)
+    affirmed = not scopes(sentence) and not any(cue.pole < 0 for cue in cues(sentence))
+    if denied and affirmed and not differences and not _UNLESS.search(statement.text):
+        lacking = [*lacking, statement.text[slice(*denied[0])].strip()]
+    return tuple(dict.fromkeys(differences)), (*unmet, *lacking)
 
 
-def _values(statement: Statement, sentence: str, around: str, match: _Match) -> tuple[list[Difference], list[str]]:
+def _values(statement: Statement, sentence: str, around: str) -> tuple[list[Difference], list[str]]:
     there = mentions(sentence)
     free = [value for value in there if not any(admits(value, mine) for mine in statement.values)]
     years = [value.low for value in [*there, *mentions(around)] if value.kind == "date" and value.low]
@@ -310,7 +314,7 @@ def _directions(text: str, sentence: str) -> list[Difference]:
 
 def _denials(text: str, sentence: str, match: _Match) -> list[Difference]:
     mine, theirs = scopes(text), scopes(sentence)
-    if _UNLESS.search(text) or cues(text) and any(cue.denied and cue.axis == _ALLOWED for cue in cues(sentence)):
+    if _UNLESS.search(text) or (cues(text) and any(cue.denied and cue.axis == _ALLOWED for cue in cues(sentence))):
         return []
     denied_here = set().union(*(match.stemmed(text[a:b]) for a, b in mine)) if mine else set()
     denied_there = set().union(*(match.stemmed(sentence[a:b]) for a, b in theirs)) if theirs else set()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from qa.assertion import why_not
+from qa.assertion import POSSIBILITY, why_not
 from qa.citation import Citation, cite
 from qa.claim import PARTLY, ClaimJudge, Difference, Reading, read
 from qa.encoder import TextEncoder
@@ -130,7 +130,7 @@ class _Checker:
         named = {each: self._sources_of(each) for each in cited}
         ids = tuple(dict.fromkeys(id for sources in named.values() for id in sources))
         quoted = [self._quotation(a, b, ids) for a, b in quotations(paragraph)]
-        out = [*quoted]
+        out = list(quoted)
         for sentence in split(paragraph):
             statement, readings = self._statement(sentence, quoted)
             out.append(statement)
@@ -166,10 +166,13 @@ class _Checker:
         if any(each.start <= sentence.start and sentence.end <= each.end for each in quoted):
             return replace(item, note="inside a quotation"), []
         reason = why_not(text)
-        if reason:
+        if reason and reason != POSSIBILITY:
             return replace(item, note=reason), []
         readings = read(self.generation, self.encoder, text, self.judge)
-        return _judged(item, readings), readings
+        judged = _judged(item, readings)
+        if reason and judged.verdict not in ("supported", "contradicted", "sources_differ"):
+            return replace(item, note=reason), []
+        return judged, readings
 
     def _sources_of(self, reference: Reference) -> list[str]:
         """The ids of the sources that a reference can mean."""
@@ -303,12 +306,12 @@ def edits(check: Check, write: Callable[[Citation], str] = pandoc) -> list[Edit]
             if not any(item.start <= each.start < item.end for each in cited):
                 at = item.start + len(_TAIL.sub("", item.text))
                 out.append(Edit(at, at, " " + write(item.evidence[0])))
-        elif item.verdict == "does_not_support" and item.evidence and item.note and item.text.startswith("[@"):
-            if ";" not in item.text:
-                out.append(Edit(item.start, item.end, write(item.evidence[0])))
+        elif item.verdict == "does_not_support" and item.evidence and item.note and _ONE_KEY.fullmatch(item.text):
+            out.append(Edit(item.start, item.end, write(item.evidence[0])))
     return sorted(out, key=lambda edit: edit.start)
 
 
+_ONE_KEY = re.compile(r"\[@[^@;\]]+\]")
 _TAIL = re.compile(r"(?:[.!]+|[*_]+[.!]+|(?<=[^.!?\"”’*_])[:;,]+)$")
 
 

@@ -55,6 +55,7 @@ _NOT_NAMES = (
 _CAP = r"(?:[A-Z]\.){2,}|[^\W\d_a-z][\w’'–-]*"
 _RUN = re.compile(rf"(?:{_CAP})(?:(?:\s+(?:of|and|for|de|von|the)){{0,2}}\s+(?:{_CAP}))*")
 _PARTS = re.compile(r"\s+(?:and|for)\s+|\s+(?:of\s+)?the\s+|[–-](?=[A-Z])|,\s+")
+# ruff: noqa: E501
 _ALIAS = re.compile(rf"(?P<long>{_CAP}(?:\s+(?:of\s+|and\s+|the\s+)?(?:{_CAP}))+)\s+\((?P<short>[A-Z][\w.-]{{1,9}})\)")
 
 
@@ -133,7 +134,7 @@ def _ending_with_initials(long: str, short: str) -> str:
 def present(name: Name, text: str, known: dict[str, str] | None = None) -> bool:
     """Whether a name stands in a text, under this or another of its bearer's names."""
     there = bearers(text)
-    other = {short: long for short, long in {**aliases(text), **(known or {})}.items()}
+    other = {**aliases(text), **(known or {})}
     wanted = {name.key, other.get(name.key, name.key), *(s for s, long in other.items() if long == name.key)}
     if wanted & there:
         return True
