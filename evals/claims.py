@@ -1,7 +1,9 @@
 """Claims: sentences about the briefs, each with the verdict a careful reader would give, and how often ours is that.
 
-`python -m evals.claims [--sources DIR] [--index DIR] [--json]`. Four classes: sources_differ counts as supported, since one
-source bears it out; partly_supported as not_found, since no source bears all of it out. Thresholds were chosen on the
+`python -m evals.claims [--sources DIR] [--index DIR] [--json]`.
+
+Four classes: sources_differ counts as supported, since a
+source does bear it out; partly_supported as not_found, since no source bears all of it out. Thresholds were chosen on the
 tune split, a hash of the id's half; intervals are Wilson's, at 95 %.
 """
 

@@ -114,7 +114,7 @@ def search(
 
 @app.command(
     "check",
-    epilog="Examples: qa check draft.md   ·   qa check - --format markdown < draft.txt   ·   qa check draft.md --fix cited.md",
+    epilog="Examples: qa check draft.md --fix cited.md   ·   qa check - --json < draft.txt",
 )
 def check_command(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help='A draft in Markdown or plain text; "-" reads it.')],

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from qa.words import FUNCTION_WORDS, words
 
-# One axis a line (an indented one goes on): words that point one way | words that point the other; a trailing * stands for any ending.
+# One axis a line (an indented one goes on): words that point one way | words that point the other; * is any ending.
 _AXES = """
 increas* ris* rose rais* grow* grew widen* broaden* expand* exten* climb* enlarg* heighten* | decreas* fall* fell
     drop* declin* shrink* shrank narrow* lower* reduc* lessen* cut

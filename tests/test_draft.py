@@ -117,7 +117,8 @@ def test_a_citation_is_put_in_or_corrected(library: Library) -> None:
     assert apply(draft, edits(library.check(draft))) == f"{TOWER[:-1]} {cited}.\n\n{TOWER[:-1]} {cited}.\n"
 
 
-PIECES = st.sampled_from([TOWER, "**Bold** 😀.", "> quote", "- item", "| a | b |", "\r\n", "“", '"', "[^1]", "`x`", "[@x]",
+PIECES = st.sampled_from([TOWER, "**Bold** 😀.", "> quote", "- item",
+                          "| a | b |", "\r\n", "“", '"', "[^1]", "`x`", "[@x]",
                           "(Holm 1999)", "# H",
                           "---", "中文。", "<b>"])  # fmt: skip
 

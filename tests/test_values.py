@@ -17,8 +17,10 @@ TEXTS = st.text(max_size=80) | st.lists(
 
 @given(TEXTS)
 def test_values_names_and_cues_are_slices_and_never_fail(text: str) -> None:
-    for each in (*mentions(text), *names(text), *cues(text)):
-        assert text[each.start : each.end] == each.text
+    places = [(each.start, each.end, each.text) for each in mentions(text)]
+    places += [(each.start, each.end, each.text) for each in names(text)]
+    places += [(each.start, each.end, each.text) for each in cues(text)]
+    assert all(text[start:end] == said for start, end, said in places)
     assert all(0 <= a < b <= len(text) for a, b in scopes(text))
 
 
