@@ -126,7 +126,7 @@ class _Checker:
 
     def items(self, paragraph: Span) -> list[Item]:
         """The items of one paragraph: its quotations, which may go past a sentence, its statements, its references."""
-        cited = [reference for reference in references(paragraph)]
+        cited = list(references(paragraph))
         named = {each: self._sources_of(each) for each in cited}
         ids = tuple(dict.fromkeys(id for sources in named.values() for id in sources))
         quoted = [self._quotation(a, b, ids) for a, b in quotations(paragraph)]
