@@ -123,6 +123,14 @@ def ask(request: schema.AskRequest, library: Opened) -> Response:
     return JSON(library.ask(request.question, request.k, _filters(request, request.sources), request.judge).to_dict())
 
 
+@_router.post(
+    "/v1/check", response_model=schema.Check, responses=_problems({413: _TOO_LARGE, 422: _NO_JSON, 503: _NO_INDEX})
+)
+def check(request: schema.CheckRequest, library: Opened) -> Response:
+    """Check a draft: a verdict for every sentence, quotation and reference."""
+    return JSON(library.check(request.draft, request.judge).to_dict())
+
+
 @_router.get("/v1/search", response_model=schema.Search, responses=_problems({422: _K, 503: _NO_INDEX}))
 def search(query: Annotated[schema.SearchQuery, Query()], library: Opened) -> Response:
     """Find the passages that best meet a query."""

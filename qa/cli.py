@@ -126,7 +126,7 @@ def index_command(
     with terminal.open_library(sources, index) as library:
         folder = library.settings.index
         if check:
-            files = library.check()
+            files = library.check_files()
             put({"files": files, "whole": True} if as_json else f"{folder}: all {files} files are whole", as_json)
             return
         done = library.index(rebuild=rebuild, skip_invalid=skip_invalid)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qa.answer import CITED, Answer, IndexRef, answer
 from qa.bibliography import Bibliography, list_works
@@ -28,6 +28,9 @@ from qa.search import Filters, Hit, search
 from qa.settings import DEFAULT_CITED, DEFAULT_K, Settings
 from qa.source import Source, SourceInfo
 from qa.verification import Verification, claims_in, read_claims, verify
+
+if TYPE_CHECKING:
+    from qa.draft import Check
 
 _SAMPLE = 48  # texts of the corpus that an exported encoder is checked on
 _CHANGES_LAST = 1.0  # seconds for which a look at the sources folder holds good
@@ -153,6 +156,25 @@ class Library:
                 loading.warm()
                 self._judge = loading
             return self._judge
+
+    def check(self, draft: str, judge: bool = False) -> Check:
+        """A verdict for every sentence, quotation and reference of a draft; QueryError if it is too long.
+
+        With `judge` the judge weighs the statements too.
+        """
+        from qa.draft import check
+
+        reader = self.judge() if judge else None
+        generation = self.generation()
+        sources = self._indexed_sources()
+        return check(
+            generation,
+            self._encoder_of(generation),
+            draft,
+            find_quote=lambda quote, attributed: find_quotation(sources, quote, attributed=attributed),
+            judge=reader,
+            progress=self._progress,
+        )
 
     def sources(self) -> list[SourceInfo]:
         """All sources of the index, by id."""
@@ -295,7 +317,7 @@ class Library:
         self._changes = None
         return Indexed(id, counts["sources"], counts["passages"], encoded)
 
-    def check(self) -> int:
+    def check_files(self) -> int:
         """Hash every file of the generation in force against its manifest; how many there are, or IndexDamaged."""
         folder = self.settings.index / current_name(self.settings.index)
         return len(read_manifest(folder, None)["files"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qa.answer import Answer
     from qa.bibliography import Bibliography, Entry
     from qa.citation import Citation
+    from qa.draft import Check, Item
     from qa.library import Search, Surroundings
     from qa.quotation import Quotation
     from qa.reference import Cited, Reference
@@ -225,6 +226,54 @@ def _entries(entries: Iterable[Entry]) -> list[RenderableType]:
 def _unbroken(line: str, style: str = "") -> Text:
     """A line that is to be copied: the terminal may wrap it, we don't."""
     return Text(visible(line), style=style, no_wrap=True, overflow="ignore")
+
+
+_STYLES = {
+    **dict.fromkeys(("supported", "exact", "supports"), "green"),
+    **dict.fromkeys(("sources_differ", "partly_supported", "typographic"), "yellow"),
+    **dict.fromkeys(("contradicted", "altered", "misattributed", "does_not_support", "unknown_source"), "bold red"),
+    "not_found": "magenta",
+    "not_checkable": "dim",
+}
+
+
+def check(result: Check) -> RenderableType:
+    """A draft's items with line numbers, what differs and where the sources say it; a summary."""
+    out: list[RenderableType] = []
+    for item in result.items:
+        style = _STYLES.get(item.verdict, "")
+        said = " ".join(visible(item.text).split())
+        out.append(Text.assemble(f"{item.line:>5}  ", (item.verdict.replace("_", " "), style), f"  {said}"))
+        out.extend(Padding(Text(line, style="dim"), (0, 0, 0, 9)) for line in _details(item))
+    out.append(Text(_summary(result), style="bold"))
+    return Group(*out)
+
+
+def check_markdown(result: Check) -> str:
+    """A draft's items as a Markdown list, for an editor or a review."""
+    escape = str.maketrans({c: "\\" + c for c in "\\`*_[]<>#"})
+    lines = [f"**{_summary(result)}**", ""]
+    for item in result.items:
+        said = " ".join(visible(item.text).split()).translate(escape)
+        lines.append(f"- line {item.line}, {item.type}: **{item.verdict.replace('_', ' ')}** — {said}")
+        lines += [f"  - {line.translate(escape)}" for line in _details(item)]
+    return "\n".join(lines) + "\n"
+
+
+def _details(item: Item) -> list[str]:
+    out = [f"draft: {visible(d.draft) or '—'}   source: {visible(d.source) or '—'}" for d in item.differences]
+    out += [visible(warning) for warning in item.warnings]
+    if item.note:
+        out.append(visible(item.note))
+    for citation in item.evidence:
+        where = reference(citation.record, citation.kind, citation.original_locator or citation.locator)
+        out.append(f"{where.plain}: {' '.join(visible(citation.quote).split())}")
+    return out
+
+
+def _summary(result: Check) -> str:
+    counts = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in result.summary.items())
+    return counts or "nothing to check"
 
 
 def _count(number: int, noun: str) -> str:

@@ -99,6 +99,18 @@ class AskRequest(_Narrowing):
     )
 
 
+class CheckRequest(_Closed):
+    """A draft to be checked."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"example": {"draft": "The Korean War started in June 1951 [@yoho2021]."}},
+    )
+
+    draft: str = Field(description="Markdown or plain text.", examples=["The Korean War started in June 1951."])
+
+
 class SearchQuery(_Narrowing):
     """The query string of a search."""
 
@@ -277,6 +289,41 @@ class Answer(_Closed):
     passages: list[Hit] = Field(description="The passages they stand in, best first; empty if not_found.")
     related: list[Hit] = Field(description="If not_found: the nearest passages, which don't answer.")
     index: IndexRef = Field(description="The index that answered.")
+
+
+class DraftDifference(_Closed):
+    """What the draft has, and what the source has in its place."""
+
+    draft: str = Field(description="The draft's words; empty where it has none.", examples=["June 1951"])
+    source: str = Field(description="The source's words; empty where it has none.", examples=["June 1950"])
+
+
+class CheckItem(_Closed):
+    """One piece of a draft and what the sources say to it."""
+
+    type: Literal["statement", "quotation", "reference"] = Field(description="What the piece is.")
+    text: str = Field(description="The draft's characters [start, end), verbatim.", examples=["It started in 1951."])
+    start: int = Field(ge=0, description="First code point, of the draft, counted from 0.", examples=[0])
+    end: int = Field(ge=0, description="The code point after the last (half-open), of the draft.", examples=[19])
+    line: int = Field(ge=1, description="The draft's line it begins in.", examples=[1])
+    verdict: str = Field(
+        description="Of statements: supported, contradicted, sources_differ, partly_supported, not_found, "
+        "not_checkable; of quotations: exact, typographic, altered, misattributed, not_found; of references: "
+        "supports, does_not_support, unknown_source, not_checkable.",
+        examples=["contradicted"],
+    )
+    evidence: list[Citation] = Field(description="Where the sources say it, or say otherwise.")
+    differences: list[DraftDifference] = Field(description="What differs.")
+    warnings: list[str] = Field(description="What is unfair or doubtful about a quotation.")
+    note: str | None = Field(description="What the verdict alone doesn't tell.", examples=[None])
+    confidence: float | None = Field(description="From 0 to 1; null where none is known.", examples=[None])
+
+
+class Check(_Closed):
+    """A draft's items in the order of their places, and how many have each verdict."""
+
+    items: list[CheckItem] = Field(description="By start.")
+    summary: dict[str, int] = Field(description="How many items have each verdict.", examples=[{"contradicted": 1}])
 
 
 class Search(_Closed):

@@ -104,7 +104,7 @@ def bibliography_command(
     from qa import bibliography, render
 
     check_format(format, tuple(bibliography.FORMATS))
-    text = None if draft is None else read_draft(draft)
+    text = None if draft is None else read_draft(str(draft))
     with terminal.open_library(sources, index) as library:
         result = library.bibliography(style, source or (), text)
         if as_json or format == "text":
@@ -150,10 +150,7 @@ def verify(
     """Check citations made earlier against the sources as they are now. Exit 0: all intact; 1: not all; 2: error."""
     from qa import render
 
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise QueryError(f"{file} is no text in UTF-8; name a JSON, Markdown or bibliography file") from error
+    text = read_draft(file).removeprefix("\ufeff")
     with terminal.open_library(sources, index) as library:
         result = library.verify(text)
         for problem in result.problems:
@@ -163,20 +160,78 @@ def verify(
             raise typer.Exit(NOTHING)
 
 
+@app.command(
+    "check",
+    epilog="Examples: qa check draft.md --fix cited.md   ·   qa check - --json < draft.txt",
+)
+def check_command(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help='A draft in Markdown or plain text; "-" reads it.')],
+    format: Annotated[str, typer.Option("--format", help="text, markdown or json.")] = "text",
+    fix: Annotated[
+        Path | None, typer.Option("--fix", metavar="OUT", help="Write a copy with citations inserted or corrected.")
+    ] = None,
+    judge: Annotated[bool, typer.Option("--judge", help="Have the judge weigh the statements too.")] = False,
+    fail_on: Annotated[
+        str | None,
+        typer.Option("--fail-on", metavar="VERDICT,…", help='Verdicts that make the exit 1; "none" for none.'),
+    ] = None,
+    sources: Sources = None,
+    index: IndexDir = None,
+    as_json: Json = False,
+) -> None:
+    """Check a draft against the sources. Exit 1 if one of its verdicts is contradicted, altered, misattributed,
+    does_not_support or unknown_source (--fail-on sets others); 2: error."""
+    from qa import render
+    from qa.draft import FAILS, VERDICTS, apply, edits
+
+    if format not in ("text", "markdown", "json"):
+        raise QueryError(f"--format '{format}' is none of text, markdown, json")
+    failing = (
+        FAILS if fail_on is None else tuple(v.strip() for v in fail_on.split(",") if v.strip() not in ("", "none"))
+    )
+    if unknown := sorted(set(failing) - set(VERDICTS)):
+        raise QueryError(f"--fail-on '{unknown[0]}' is no verdict; those are {', '.join(VERDICTS)}")
+    draft = read_draft(file)
+    with terminal.open_library(sources, index) as library:
+        result = library.check(draft, judge)
+        as_json = as_json or format == "json"
+        if as_json:
+            put(result.to_dict(), True)
+        elif format == "markdown":
+            write(render.check_markdown(result))
+        else:
+            put(render.check(result), False)
+        if fix:
+            changes = edits(result)
+            if fix.exists() and file != "-" and fix.samefile(file):
+                raise QueryError(f"--fix would overwrite {file}; name another file")
+            fix.write_text(apply(draft, changes), encoding="utf-8", newline="")
+            tell(f"{fix}: {len(changes)} citations put in")
+        finish(not any(item.verdict in failing for item in result.items), library)
+
+
 def check_format(format: str, formats: tuple[str, ...]) -> None:
+    """QueryError unless a format is one of some."""
     if format not in formats:
         raise QueryError(f"there is no format '{format}'; it can be {', '.join(formats)}")
 
 
-def read_draft(path: Path) -> str:
-    if str(path) == "-":
+_OTHER_FORMATS = ".docx .doc .odt .rtf .pdf .html .epub .tex .pages".split()
+
+
+def read_draft(file: str) -> str:
+    """The text of a file, or of standard input for "-", newlines and all; QueryError if it is no text in UTF-8."""
+    if file == "-":
         text = sys.stdin.read()
         if any("\ud800" <= c <= "\udfff" for c in text):
             raise QueryError("standard input is no text in UTF-8")
         return text
+    if Path(file).suffix.lower() in _OTHER_FORMATS:
+        raise QueryError(
+            f"{file} is neither Markdown nor plain text; convert it first, as with `pandoc {file} -o draft.md`"
+        )
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise QueryError(f"the draft {path} is no text in UTF-8; save it as such") from error
-    except OSError as error:
-        raise QueryError(f"the draft {path} can't be read: {error.strerror}") from error
+        return Path(file).read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
+        raise QueryError(f"{file} can't be read ({why}); name a text file in UTF-8, or - for standard input") from error

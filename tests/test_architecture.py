@@ -25,8 +25,8 @@ MOST_LINES = 500
 HOUSE = """
 errors
 settings words source tokens
-structure passage citation encoder judge folding fairness csl export
-alteration bibliography links
+structure passage citation encoder judge folding fairness csl export polarity names values assertion
+alteration bibliography links prose
 quotation
 verification
 loaders lexicon texts
@@ -34,8 +34,8 @@ vectors
 generation
 index
 search
-evidence
-answer
+evidence claim
+answer draft
 reference
 library
 render schema
@@ -65,8 +65,8 @@ DOORS = {
     "fastapi": {"api"},
     "starlette": {"api"},
     "uvicorn": {"cli"},
-    "typer": {"cli"},
-    "rich": {"render", "cli"},
+    "typer": {"terminal", "writers", "cli"},
+    "rich": {"render", "terminal"},
     "rapidfuzz": {"alteration"},
     "pickle": set[str](),
     "qa.schema": {"api"},

@@ -210,7 +210,7 @@ def test_a_plain_index_run_mends_a_damaged_index(library: Library, generation: P
     flip(generation / "vectors.f32")
     done = reopened(library).index()
     assert done.encoded == 3
-    assert reopened(library).check() > 5
+    assert reopened(library).check_files() > 5
 
 
 def test_every_byte_of_the_manifest_counts(library: Library, generation: Path) -> None:
@@ -248,7 +248,7 @@ def test_large_files_are_hashed_by_the_full_check_alone(
         with pytest.raises(IndexDamaged, match=r"meta.json"):
             Generation.open(library.settings.index)
     with pytest.raises(IndexDamaged, match=r"meta.json"):
-        library.check()
+        library.check_files()
 
 
 @pytest.mark.parametrize("name", ["tokens.u2", "vectors.f32"])
@@ -387,7 +387,7 @@ from tests.test_index import *
 library = Library(Settings(Path(sys.argv[1]), Path(sys.argv[2])), encoder=WordEncoder())
 print(library.ask(QUESTION).to_dict() == eval(sys.stdin.read()))
 print(library.search('"burns coal"').hits[0].citation.quote.splitlines()[-1])
-print(len(library.changes().changed), library.check() > 5)
+print(len(library.changes().changed), library.check_files() > 5)
 for rebuild in (False, True):
     try:
         library.index(rebuild=rebuild)

@@ -246,7 +246,7 @@ def check(n, finished):
     assert {e.info.id for e in generation.texts.entries} == {"0", "1", "2", f"only{v % 2}"}
     hits = search(generation, WordEncoder(), "How tall is the lighthouse?", 5)
     assert "41 metres" in hits[0].citation.quote and f"Version {v}" in hits[0].citation.quote
-    assert library().check() > 5
+    assert library().check_files() > 5
 
 def after(n):
     library().index()

@@ -80,7 +80,7 @@ def test_indexing_tells_what_it_did(library: Library) -> None:
     assert library.index().to_dict() == {**done.to_dict(), "encoded": 0}
     assert library.index(rebuild=True).to_dict() == done.to_dict()
     assert [info.id for info in library.sources()] == ["deep-cod", "lights", "pilots"]
-    assert library.check() > 5
+    assert library.check_files() > 5
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""Drafts: verdicts, places and evidence; citations put into a copy change nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qa.draft import VERDICTS, Check, apply, edits
+from qa.library import Library
+from qa.settings import Settings
+from tests.fakes import WordEncoder
+
+TOWER = "The old lighthouse of Brandholm is 41 metres tall and burns whale oil."
+NOTES = {
+    "brandholm.md": "---\nrecord: {title: Brandholm, author: {family: Holm, given: A}, issued: 1999}\n---\n"
+    f"# Brandholm\n\n## Towers\n\n{TOWER} Its keeper never left the island.\n",
+    "skagen.md": "# Skagen\n\nThe grey tower of Skagen burns coal. Fishermen pay for it with dried cod since 1895.\n",
+}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    folder = tmp_path_factory.mktemp("library")
+    (folder / "sources").mkdir()
+    for name, text in NOTES.items():
+        (folder / "sources" / name).write_text(text, encoding="utf-8")
+    return Library(Settings(folder / "sources", folder / "index"), encoder=WordEncoder())
+
+
+def verdicts(check: Check, type: str = "statement") -> list[str]:
+    return [item.verdict for item in check.items if item.type == type]
+
+
+def lawful(library: Library, draft: str) -> Check:
+    """Check a draft, and that every piece and every quote is the slice it names."""
+    check = library.check(draft)
+    for item in check.items:
+        assert draft[item.start : item.end] == item.text
+        assert item.line == draft.count("\n", 0, item.start) + 1
+        assert item.verdict in VERDICTS
+        for citation in item.evidence:
+            assert citation.quote == library.source(citation.source).text[citation.start : citation.end]
+    assert sum(check.summary.values()) == len(check.items)
+    return check
+
+
+@pytest.mark.parametrize(
+    ("draft", "verdict"),
+    [
+        ("The old lighthouse of Brandholm burns whale oil and is 41 metres tall.", "supported"),
+        ("The old lighthouse of Brandholm is 43 metres tall and burns whale oil.", "contradicted"),
+        ("The old lighthouse of Skagen is 41 metres tall and burns whale oil.", "contradicted"),
+        ("The old lighthouse of Brandholm is not 41 metres tall and burns whale oil.", "contradicted"),
+        ("Fishermen pay for it with dried cod since 1985.", "contradicted"),
+        ("Quarterly bond yields rose in eleven provinces.", "not_found"),
+        ("Is the lighthouse of Brandholm tall?", "not_checkable"),
+        ("I love the lighthouse of Brandholm.", "not_checkable"),
+        ("Consider the lighthouse of Brandholm.", "not_checkable"),
+    ],
+)
+def test_a_statement_s_verdict(library: Library, draft: str, verdict: str) -> None:
+    assert verdicts(lawful(library, draft)) == [verdict]
+
+
+def test_what_differs_is_shown_from_both_sides(library: Library) -> None:
+    (item,) = lawful(library, "The old lighthouse of Brandholm is 43 metres tall and burns whale oil.").items
+    assert [(d.draft, d.source) for d in item.differences] == [("43", "41")]
+
+
+@pytest.mark.parametrize(
+    ("draft", "verdict"),
+    [
+        (f"“{TOWER}” [@brandholm]", "exact"),
+        (f"“{TOWER}” [@skagen]", "misattributed"),
+        ("“The   old lighthouse\nof Brandholm is 41 metres tall”", "typographic"),
+        ("“Nothing of this kind was ever written”", "not_found"),
+    ],
+)
+def test_a_quotation_s_verdict(library: Library, draft: str, verdict: str) -> None:
+    assert verdicts(lawful(library, draft), "quotation") == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("reference", "verdict"),
+    [
+        ("[@brandholm, para. 1]", "supports"),
+        ("(Holm 1999)", "supports"),
+        ("[@skagen]", "does_not_support"),
+        ("[@nobody]", "unknown_source"),
+        ("(Holm 1998)", "unknown_source"),
+    ],
+)
+def test_a_reference_s_verdict(library: Library, reference: str, verdict: str) -> None:
+    check = lawful(library, f"{TOWER[:-1]} {reference}.")
+    assert verdicts(check, "reference") == [verdict]
+
+
+@pytest.mark.parametrize(
+    "draft",
+    ["", "\n\n", "# Heading only\n", "```\nThe tower burns coal today.\n```\n", "---\ntitle: The tower burns\n---\n"],
+)
+def test_what_is_no_prose_has_no_items(library: Library, draft: str) -> None:
+    assert lawful(library, draft).items == ()
+
+
+def test_hard_wrapped_lines_with_crlf_are_one_sentence(library: Library) -> None:
+    draft = "The old lighthouse of Brandholm\r\nis 41 metres tall and\r\nburns whale oil.\r\n"
+    assert verdicts(lawful(library, draft)) == ["supported"]
+
+
+def test_a_citation_is_put_in_or_corrected(library: Library) -> None:
+    draft = f"{TOWER}\n\n{TOWER[:-1]} [@skagen].\n"
+    cited = '[@brandholm, sec. "Towers", para. 1]'
+    assert apply(draft, edits(library.check(draft))) == f"{TOWER[:-1]} {cited}.\n\n{TOWER[:-1]} {cited}.\n"
+
+
+PIECES = st.sampled_from([TOWER, "**Bold** 😀.", "> quote", "- item",
+                          "| a | b |", "\r\n", "“", '"', "[^1]", "`x`", "[@x]",
+                          "(Holm 1999)", "# H",
+                          "---", "中文。", "<b>"])  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PIECES | st.text(max_size=8), max_size=8).map(" \n".join))
+def test_deleting_the_insertions_gives_the_draft_back(library: Library, draft: str) -> None:
+    changes = [edit for edit in edits(lawful(library, draft)) if edit.start == edit.end]
+    fixed = apply(draft, changes)
+    for edit in reversed(changes):
+        at = edit.start + sum(len(other.text) for other in changes if other.start < edit.start)
+        assert fixed[at : at + len(edit.text)] == edit.text
+        fixed = fixed[:at] + fixed[at + len(edit.text) :]
+    assert fixed == draft
+
+
+def test_a_draft_of_another_format_is_told_the_way_out(tmp_path: Path) -> None:
+
+    from qa.errors import QueryError
+    from qa.writers import read_draft
+
+    with pytest.raises(QueryError, match="pandoc"):
+        read_draft(str(tmp_path / "draft.docx"))
