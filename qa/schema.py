@@ -109,6 +109,7 @@ class CheckRequest(_Closed):
     )
 
     draft: str = Field(description="Markdown or plain text.", examples=["The Korean War started in June 1951."])
+    judge: bool = Field(False, description="Whether the judge weighs the statements too.")
 
 
 class SearchQuery(_Narrowing):

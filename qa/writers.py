@@ -192,6 +192,8 @@ def check_command(
     if unknown := sorted(set(failing) - set(VERDICTS)):
         raise QueryError(f"--fail-on '{unknown[0]}' is no verdict; those are {', '.join(VERDICTS)}")
     draft = read_draft(file)
+    if fix and fix.exists() and file != "-" and fix.samefile(file):
+        raise QueryError(f"--fix would overwrite {file}; name another file")
     with terminal.open_library(sources, index) as library:
         result = library.check(draft, judge)
         as_json = as_json or format == "json"
@@ -203,8 +205,6 @@ def check_command(
             put(render.check(result), False)
         if fix:
             changes = edits(result)
-            if fix.exists() and file != "-" and fix.samefile(file):
-                raise QueryError(f"--fix would overwrite {file}; name another file")
             fix.write_text(apply(draft, changes), encoding="utf-8", newline="")
             tell(f"{fix}: {len(changes)} citations put in")
         finish(not any(item.verdict in failing for item in result.items), library)

@@ -49,7 +49,7 @@ The old lighthouse of Brandholm is 41 metres tall. Its lamp was lit in 1879.
     "evil.txt": EVIL.encode() + b"\r\nMore.",
     "scripts.txt": "\ufeffe\u0301 naïve 船が来た。 مرحبا\n".encode(),
 }
-COMMANDS = "ask search cite bibliography check quote verify index sources show serve eval".split()
+COMMANDS = "ask search cite bibliography quote verify check index sources show serve eval".split()
 
 
 @dataclass(frozen=True)
