@@ -34,8 +34,8 @@ from training.examples import DEVELOPMENT, TEST, Data, Question, read_data, reto
 
 Row = dict[str, Any]
 Report = retrieval.Report
-DEPTHS = (0, 4, 8, 12, 16, 24, 32)
-WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+DEPTHS = (0, 2, 4, 8, 16, 32)
+WEIGHTS = (0.1, 0.15, 0.2, 0.3, 0.5)
 _BINS = 10
 _ALTERED = 400  # statements a kind
 _SEED = 5
