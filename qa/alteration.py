@@ -14,7 +14,9 @@ from qa.source import Source
 
 LEAST_SIMILARITY = 0.6  # share of like words below which they are other words; set by judgement, not measured
 _LETTER_CREDIT = 0.8  # words at least this alike count half: "alliances" for "alliance"
-_WINDOWS = 6  # stretches of one source that are aligned
+_WINDOWS = 6  # stretches of one source that may be aligned
+_ALIGNED = 30  # stretches of all sources that are
+_SEEDS = 200  # of a long draft, evenly spread
 _SEED_HITS = 64  # a seed met more often than this in a source tells little
 _ELIDED = 1_200
 _TOKEN = re.compile(
@@ -87,13 +89,18 @@ def find_altered(sources: Sequence[Source], text: str, connectors: Sequence[tupl
     draft = tokens("".join(blanked))
     if sum(token.is_word for token in draft) < 2:
         return
-    for source in sources:
-        done: list[tuple[int, int]] = []
-        for low, high in _windows(folded(source.text), draft, _ELIDED if connectors else 0):
-            found = _align(source, text, draft, low, high, [a for a, _ in connectors])
-            if found and not any(a < found.end and found.start < b for a, b in done):
-                done.append((found.start, found.end))
-                yield found
+    windows = [
+        (words, number, low, high)
+        for number, source in enumerate(sources)
+        for words, low, high in _windows(folded(source.text), draft, _ELIDED if connectors else 0)
+    ]
+    windows.sort(key=lambda window: (-window[0], window[1]))
+    done: dict[int, list[tuple[int, int]]] = {}
+    for _, number, low, high in windows[:_ALIGNED]:
+        found = _align(sources[number], text, draft, low, high, [a for a, _ in connectors])
+        if found and not any(a < found.end and found.start < b for a, b in done.get(number, ())):
+            done.setdefault(number, []).append((found.start, found.end))
+            yield found
 
 
 def tokens(text: str, start: int = 0, end: int | None = None) -> list[_Token]:
@@ -117,17 +124,24 @@ def _key(raw: str) -> str:
     return '"' if raw in quotes else "-" if raw in dashes else letters or ("" if not raw.isprintable() else raw)
 
 
-def _windows(body: Folded, draft: Sequence[_Token], elided: int) -> list[tuple[int, int]]:
-    """Ranges of a source where most seeds of a draft (three words running, or two, or one) are met."""
-    words = [token for token in draft if token.is_word]
-    letters = [token.key.rstrip(".,'") if token.key[0].isdigit() else token.key.replace("'", "") for token in words]
-    letters = [re.sub(r"[.,']", "", key) for key in letters]
+def _windows(body: Folded, draft: Sequence[_Token], elided: int) -> list[tuple[int, int, int]]:
+    """Ranges of a source where most seeds of a draft (three words running, or two, or one) are met.
+
+    With each, before its range, how many words of the draft those seeds hold.
+    """
+    letters = [re.sub(r"[.,']", "", token.key) for token in draft if token.is_word]
     for size in (3, 2, 1):
-        hits: list[tuple[int, int]] = []
-        for number in range(len(letters) - size + 1):
-            seed = "".join(letters[number : number + size])
-            if len(seed) >= (5 if size == 1 else 4):
-                hits += [(at, number) for at in _find_all(body.letters, seed)]
+        seeds: dict[str, list[int]] = {}
+        for number in range(0, len(letters) - size + 1, max(1, len(letters) // _SEEDS)):
+            seeds.setdefault("".join(letters[number : number + size]), []).append(number)
+        least = 5 if size == 1 else 4
+        hits = [
+            (at, n)
+            for seed, numbers in seeds.items()
+            if len(seed) >= least
+            for at in _find_all(body.letters, seed)
+            for n in numbers
+        ]
         if hits:
             break
     else:
@@ -138,17 +152,18 @@ def _windows(body: Folded, draft: Sequence[_Token], elided: int) -> list[tuple[i
     scored = []
     for first, (at, _) in enumerate(hits):
         last = bisect_right(starts, at + reach)
-        scored.append((-len({number for _, number in hits[first:last]}), at, starts[last - 1]))
+        scored.append((-len({n + k for _, n in hits[first:last] for k in range(size)}), at, starts[last - 1]))
     scored.sort()
-    best: list[tuple[int, int]] = []
-    for _, low, high in scored:
-        if not any(a <= high and low <= b for a, b in best):
-            best.append((low, high))
+    best: list[tuple[int, int, int]] = []
+    for words, low, high in scored:
+        if not any(a <= high and low <= b for _, a, b in best):
+            best.append((-words, low, high))
             if len(best) == _WINDOWS:
                 break
     margin = sum(map(len, letters)) + 20
     return [
-        (body.gap(max(0, low - margin))[0], body.gap(min(len(body.letters), high + margin))[1]) for low, high in best
+        (words, body.gap(max(0, low - margin))[0], body.gap(min(len(body.letters), high + margin))[1])
+        for words, low, high in best
     ]
 
 

@@ -22,7 +22,7 @@ from qa.generation import Generation, current_name, read_manifest
 from qa.index import BUILDING, Progress, build, lock
 from qa.judge import Judge, TextJudge
 from qa.loaders import Folder, SourceFile, find_files, load_folder
-from qa.quotation import MAX_PLACES, Quotation, find_quotation
+from qa.quotation import DEFAULT_PLACES, Quotation, find_quotation
 from qa.reference import Cited, finish, without_marker
 from qa.search import Filters, Hit, search
 from qa.settings import DEFAULT_CITED, DEFAULT_K, Settings
@@ -208,7 +208,7 @@ class Library:
 
     # --- quotations and citations made earlier
 
-    def quote(self, words: str, attributed: Sequence[str] = (), limit: int = MAX_PLACES) -> Quotation:
+    def quote(self, words: str, attributed: Sequence[str] = (), limit: int = DEFAULT_PLACES) -> Quotation:
         """Where some words stand in the indexed sources; NotFound for an attributed id that is none of theirs."""
         sources = self._indexed_sources()
         for id in sorted(set(attributed) - {source.id for source in sources}):

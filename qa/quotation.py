@@ -20,8 +20,12 @@ from qa.folding import Folded, ends_inside, folded, same_gap, starts_inside
 from qa.source import Source
 
 MAX_QUOTE_CHARS = 20_000
-MAX_PLACES = 100
+MAX_PLACES = 1_000
+DEFAULT_PLACES = 100
 
+_LOOKED = 5_000_000  # letters of one source that are looked at closely for one part; a few seconds
+_LOOK = 20  # letters that a place costs besides its own
+_REMEMBERED = 1_000
 _ELIDED = 1_200  # code points that an ellipsis may stand for
 _REPLACED = 80  # code points of the source that a bracket may stand in place of
 _STATES = ("exact", "typographic", "altered")
@@ -62,6 +66,7 @@ class Place:
 class Quotation:
     """Words looked for, and all places where they stand, best first; `total` counts those past the limit too.
 
+    Not `complete` if a source has their letters so often that not all of it was looked at: `total` is then the least.
     `misattributed`: the words stand in other sources than the one they are said to come from.
     """
 
@@ -70,6 +75,7 @@ class Quotation:
     places: tuple[Place, ...]
     total: int
     attributed: tuple[str, ...] = ()
+    complete: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -77,6 +83,7 @@ class Quotation:
             "state": self.state,
             "places": [place.to_dict() for place in self.places],
             "total": self.total,
+            "complete": self.complete,
             "attributed": list(self.attributed),
         }
 
@@ -105,31 +112,37 @@ class _Found:
 
 
 def find_quotation(
-    sources: Iterable[Source], words: str, limit: int = MAX_PLACES, attributed: Sequence[str] = ()
+    sources: Iterable[Source], words: str, limit: int = DEFAULT_PLACES, attributed: Sequence[str] = ()
 ) -> Quotation:
     """Where `words` stand in the sources; QueryError if there is nothing to look for, or too much.
 
     All places are found, the best state first, then by source id and start; `limit` of them are returned. Altered
-    places are looked for only where there is no better one. With `attributed`, ids of the sources that the words are
-    said to come from, those decide the state.
+    places are looked for only if there is no better one, and only the nearest are found. With `attributed`, ids of the
+    sources that the words are said to come from, those decide the state.
     """
     text = _checked(words)
-    if limit < 1:
-        raise QueryError(f"at most {limit} places can't be asked for; ask for 1 or more")
+    if not 1 <= limit <= MAX_PLACES:
+        raise QueryError(f"the limit is {limit}; it can be 1 to {MAX_PLACES}")
     every = sorted(sources, key=lambda source: source.id)
-    places = [place for source in every for place in _places(source, text)] or list(_altered(every, text))
+    searched = [_places(source, text) for source in every]
+    places = [place for found, _ in searched for place in found] or list(_altered(every, text))
     places.sort(key=lambda place: (_STATES.index(place.state), -place.similarity, place.source.id, place.start))
     named = [place.state for place in places if place.source.id in attributed] if attributed else []
     state: Any = named[0] if named else places[0].state if places else "not_found"
     if attributed and not named and state in ("exact", "typographic"):
         state = "misattributed"
     shown = tuple(place.shown(text) for place in places[:limit])
-    return Quotation(words, state, shown, len(places), tuple(attributed))
+    complete = all(whole for _, whole in searched)
+    return Quotation(words, state, shown, len(places), tuple(attributed), complete)
 
 
 def _checked(words: str) -> str:
+    if any("\ud800" <= c <= "\udfff" for c in words):
+        raise QueryError("the quotation isn't UTF-8 (it holds a lone surrogate); write it in that encoding")
     if len(words) > MAX_QUOTE_CHARS:
-        raise QueryError(f"a quotation has at most {MAX_QUOTE_CHARS:,} characters, and this has {len(words):,}")
+        raise QueryError(
+            f"a quotation has at most {MAX_QUOTE_CHARS:,} characters, and this has {len(words):,}; look for a part"
+        )
     text = words.strip()
     if len(text) > 2 and _PAIRS.get(text[0]) == text[-1] and not {text[0], text[-1]} & set(text[1:-1]):
         text = text[1:-1].strip()
@@ -162,16 +175,24 @@ class _Candidate:
         return Place(whole, self.state, differences, parts, cautions(source, ranges), self.similarity)
 
 
-def _places(source: Source, text: str) -> Iterator[_Candidate]:
-    """Where a text stands in a source exactly or but for typography: as it is, or else with its connectors read."""
-    found = _occurrences(folded(source.text), _Part(text, 0, ""))
-    for one in found:
-        yield _Candidate(source, "exact" if one.exact else "typographic", ((one.start, one.end),))
+def _places(source: Source, text: str) -> tuple[list[_Candidate], bool]:
+    """Where a text stands in a source exactly or but for typography: as it is, or else with its connectors read.
+
+    And whether all of the source was looked at.
+    """
+    body = folded(source.text)
+    found, complete = _occurrences(body, _Part(text, 0, ""))
     if found:
-        return
+        return [
+            _Candidate(source, "exact" if one.exact else "typographic", ((one.start, one.end),)) for one in found
+        ], complete
+    places: list[_Candidate] = []
     for parts in _readings(text):
-        for chain in _chains(folded(source.text), parts):
-            yield _Candidate(source, "typographic", tuple((one.start, one.end) for one in chain), tuple(parts))
+        chains, whole = _chains(body, parts)
+        complete = complete and whole
+        for chain in chains:
+            places.append(_Candidate(source, "typographic", tuple((one.start, one.end) for one in chain), tuple(parts)))
+    return places, complete
 
 
 def _declared(
@@ -220,67 +241,101 @@ def _readings(text: str) -> Iterator[list[_Part]]:
         yield parts
 
 
-def _chains(body: Folded, parts: list[_Part]) -> list[list[_Found]]:
+def _chains(body: Folded, parts: list[_Part]) -> tuple[list[list[_Found]], bool]:
     """All ways to find the parts in order and near each other; of those with the same last part the tightest."""
-    chains = [[one] for one in _occurrences(body, parts[0])]
+    if any(folded(part.text).letters not in body.letters for part in parts):
+        return [], True
+    found, complete = _occurrences(body, parts[0])
+    chains = [[one] for one in found]
     for part in parts[1:]:
         if not chains:
-            return []
+            break
         most = _ELIDED if part.before == "ellipsis" else _REPLACED
         ends = [chain[-1].end for chain in chains]
         longer = []
-        for one in _occurrences(body, part):
+        found, whole = _occurrences(body, part)
+        complete = complete and whole
+        for one in found:
             nearest = bisect_right(ends, one.start) - 1
             if nearest >= 0 and one.start - ends[nearest] <= most:
                 longer.append([*chains[nearest], one])
         chains = sorted(longer, key=lambda chain: chain[-1].end)
     tightest = {chain[0].start: chain for chain in reversed(chains)}
-    return [tightest[start] for start in sorted(tightest)]
+    return [tightest[start] for start in sorted(tightest)], complete
 
 
 # --- one part --------------------------------------------------------------------------------------
 
 
-def _occurrences(body: Folded, part: _Part) -> list[_Found]:
-    """All places where a part stands, overlapping ones too, in order."""
+def _occurrences(body: Folded, part: _Part) -> tuple[list[_Found], bool]:
+    """The places where a part stands, overlapping ones too, in order, and whether all were looked at."""
     draft = folded(part.text)
-    found = []
+    size = len(draft.letters)
+    look = _Look(body, draft, part.open)
+    found: list[_Found] = []
+    left = _LOOKED
     at = body.letters.find(draft.letters)
     while at >= 0:
-        if one := _match(body, at, draft, part.open):
+        left -= size + _LOOK
+        if left < 0:
+            return found, False
+        if one := look.match(at):
             found.append(one)
         at = body.letters.find(draft.letters, at + 1)
-    return found
+    return found, True
 
 
-def _match(body: Folded, at: int, draft: Folded, open: bool) -> _Found | None:
-    """Whether a draft's letters, met at letter `at` of a source, stand there with the same gaps between them."""
-    size = len(draft.letters)
-    if not (body.parts(at) and body.parts(at + size)):
-        return None
-    start, end = body.span(at)[0], body.span(at + size - 1)[1]
-    if starts_inside(body.text, start) or (not open and ends_inside(body.text, end)):
-        return None
-    if open:
-        while end < len(body.text) and body.text[end].isalpha():
+class _Look:
+    """A look at the places of a source where a draft's letters are met; gaps once compared are remembered."""
+
+    def __init__(self, body: Folded, draft: Folded, open: bool) -> None:
+        self.body, self.draft, self.open = body, draft, open
+        self.size = len(draft.letters)
+        self.spans = draft.spans(0, self.size)
+        first, last = self.spans[0][0], self.spans[-1][1]
+        self.words, self.lead, self.tail = draft.text[first:last], draft.text[:first][::-1], draft.text[last:]
+        self.same = {self.words: True}
+
+    def match(self, at: int) -> _Found | None:
+        """Whether the draft stands at letter `at` of the source, with the same gaps between its letters."""
+        body, text = self.body, self.body.text
+        low = max(at - 1, 0)
+        around = body.spans(low, min(at + self.size + 1, len(body.letters)))
+        here = around[at - low : at - low + self.size]
+        before = around[0] if low < at else (0, 0)
+        after = around[-1] if len(around) > at - low + self.size else (len(text), len(text))
+        if before == here[0] or after == here[-1]:  # a character that folds to several letters would be parted
+            return None
+        start, last = here[0][0], here[-1][1]
+        end = last
+        if starts_inside(text, start) or (not self.open and ends_inside(text, end)):
+            return None
+        while self.open and end < len(text) and text[end].isalpha():
             end += 1
-    first, last = draft.span(0)[0], draft.span(size - 1)[1]
-    if body.text[start : body.span(at + size - 1)[1]] != draft.text[first:last]:
-        for k in range(1, size):
-            a, b = draft.gap(k)
-            c, d = body.gap(at + k)
-            if a == b and c == d:
-                continue
-            left, right = draft.letters[k - 1], draft.letters[k]
-            if not same_gap(draft.text[a:b], body.text[c:d], left, right):
-                return None
-    lead, tail = draft.text[:first], draft.text[last:]
-    before = _edge(lead[::-1], body.text[body.gap(at)[0] : start][::-1], draft.letters[0], head=True)
-    after = 0 if open else _edge(tail, body.text[end : body.gap(at + size)[1]], draft.letters[-1], head=False)
-    if before is None or after is None:
-        return None
-    start, end = start - before, end + after
-    return _Found(start, end, body.text[start:end] == draft.text)
+        if not self._same_gaps(text[start:last], here):
+            return None
+        head = _edge(self.lead, text[min(before[1], start) : start][::-1], self.draft.letters[0], head=True)
+        tail = 0 if self.open else _edge(self.tail, text[end : max(end, after[0])], self.draft.letters[-1], head=False)
+        if head is None or tail is None:
+            return None
+        start, end = start - head, end + tail
+        return _Found(start, end, text[start:end] == self.draft.text)
+
+    def _same_gaps(self, words: str, here: Sequence[tuple[int, int]]) -> bool:
+        if words not in self.same:
+            if len(self.same) > _REMEMBERED:
+                self.same = {self.words: True}
+            self.same[words] = self._compare(here)
+        return self.same[words]
+
+    def _compare(self, here: Sequence[tuple[int, int]]) -> bool:
+        text, draft, letters = self.body.text, self.draft.text, self.draft.letters
+        for k in range(1, self.size):
+            a, b = self.spans[k - 1][1], self.spans[k][0]
+            c, d = here[k - 1][1], here[k][0]
+            if (a < b or c < d) and not same_gap(draft[a:b], text[c:d], letters[k - 1], letters[k]):
+                return False
+        return True
 
 
 def _edge(draft: str, source: str, letter: str, head: bool) -> int | None:

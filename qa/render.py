@@ -118,11 +118,17 @@ def quotation(result: Quotation) -> RenderableType:
     for place in result.places:
         citation = place.citation
         out.append(reference(citation.record, citation.kind, citation.original_locator or citation.locator))
-        notes = [*_differing(place.differences), *(Text(f"! {w.says}", style="yellow") for w in place.warnings)]
+        notes = [
+            *_differing(place.differences),
+            *(Text(f"! {visible(w.says)}", style="yellow") for w in place.warnings),
+        ]
         for part in (quoted(citation), *notes, Text(f"{place.state}  {citation.id}", style="dim")):
             out.append(Padding(part, (0, 0, 0, 3)))
-    if result.total > len(result.places):
-        out.append(Text(f"and {result.total - len(result.places)} more places"))
+    more = result.total - len(result.places)
+    if more:
+        out.append(Text(f"and {_count(more, 'more place')}"))
+    if not result.complete:
+        out.append(Text("These words are met too often to look at all places; there may be more."))
     return Group(*out)
 
 

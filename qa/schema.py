@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qa.quotation import DEFAULT_PLACES, MAX_PLACES, MAX_QUOTE_CHARS
 from qa.settings import DEFAULT_CITED, DEFAULT_K, MAX_K, MAX_QUESTION_CHARS
 
 Kind = Literal["original", "brief"]
@@ -109,7 +110,6 @@ class CheckRequest(_Closed):
     )
 
     draft: str = Field(description="Markdown or plain text.", examples=["The Korean War started in June 1951."])
-    judge: bool = Field(False, description="Whether the judge weighs the statements too.")
 
 
 class SearchQuery(_Narrowing):
@@ -158,12 +158,15 @@ class QuoteRequest(_Closed):
     """A quotation, and the sources that it is said to come from."""
 
     quote: str = Field(
-        min_length=1, description="The words; … and [brackets] are understood.", examples=["hub … spoke"]
+        min_length=1,
+        max_length=MAX_QUOTE_CHARS,
+        description="The words; … and [brackets] are understood.",
+        examples=["hub … spoke"],
     )
     attributed: list[str] = Field(
         [], description="Ids of the sources it is said to come from.", examples=[["yoho2021"]]
     )
-    limit: int = Field(100, ge=1, le=1000, description="How many places at most.", examples=[100])
+    limit: int = Field(DEFAULT_PLACES, ge=1, le=MAX_PLACES, description="How many places at most.", examples=[100])
 
 
 class VerifyRequest(_Closed):
@@ -413,6 +416,10 @@ class Quotation(_Closed):
     )
     places: list[Place] = Field(description="Best first, then by source id and start.")
     total: int = Field(ge=0, description="How many places there are, past the limit too.", examples=[1])
+    complete: bool = Field(
+        description="False if the words are met too often to look at all places: `total` is then the least.",
+        examples=[True],
+    )
     attributed: list[str] = Field(description="The sources it was said to come from.", examples=[["yoho2021"]])
 
 

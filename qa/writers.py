@@ -122,7 +122,7 @@ def quote(
     attributed: Annotated[
         list[str] | None, typer.Option("--from", help="Source id that it is said to come from; may be repeated.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", help="How many places at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", help="How many places at most (1 to 1000).")] = 100,
     sources: Sources = None,
     index: IndexDir = None,
     as_json: Json = False,
@@ -140,7 +140,7 @@ def quote(
         finish(each_line(words, one, as_json), library)
 
 
-@app.command(epilog="Example: qa ask 'When did the Korean War start?' --json | qa verify -")
+@app.command(epilog="Examples: qa verify notes.md   ·   qa ask 'When did the Korean War start?' --json | qa verify -")
 def verify(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help='JSON of this program, a draft; "-": standard input.')],
     sources: Sources = None,
@@ -170,7 +170,6 @@ def check_command(
     fix: Annotated[
         Path | None, typer.Option("--fix", metavar="OUT", help="Write a copy with citations inserted or corrected.")
     ] = None,
-    judge: Annotated[bool, typer.Option("--judge", help="Have the judge weigh the statements too.")] = False,
     fail_on: Annotated[
         str | None,
         typer.Option("--fail-on", metavar="VERDICT,…", help='Verdicts that make the exit 1; "none" for none.'),
@@ -195,7 +194,7 @@ def check_command(
     if fix and fix.exists() and file != "-" and fix.samefile(file):
         raise QueryError(f"--fix would overwrite {file}; name another file")
     with terminal.open_library(sources, index) as library:
-        result = library.check(draft, judge)
+        result = library.check(draft)
         as_json = as_json or format == "json"
         if as_json:
             put(result.to_dict(), True)

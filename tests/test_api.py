@@ -19,6 +19,7 @@ from qa.api import MAX_BODY_BYTES, PROBLEM, create_app
 from qa.citation import cite
 from qa.errors import EncoderError
 from qa.library import Library
+from qa.quotation import MAX_PLACES, MAX_QUOTE_CHARS
 from qa.search import Filters
 from qa.settings import MAX_K, MAX_QUESTION_CHARS, Settings
 from tests.fakes import WordEncoder
@@ -121,6 +122,53 @@ def test_citation_comes_with_its_surroundings(client: TestClient, library: Libra
     same(schema.Surroundings, client.get(f"/v1/citations/{citation.id}"), library.show(citation.id).to_dict())
 
 
+WORDS = "The old lighthouse of Brandholm is 41 metres tall."
+
+
+@pytest.mark.parametrize(
+    ("words", "attributed", "limit", "state"),
+    [
+        (WORDS, [], 100, "exact"),
+        ("the *old* lighthouse … is 41 metres tall", ["lights"], 1, "typographic"),
+        ("The old lighthouse [there] is 43 metres tall", [], 1, "altered"),
+        (WORDS, ["pilots"], 1000, "misattributed"),
+        ("Gulls compose quartets at dawn", ["pilots"], 1, "not_found"),
+    ],
+)
+def test_quote_gives_the_librarys_places(
+    client: TestClient, library: Library, words: str, attributed: list[str], limit: int, state: str
+) -> None:
+    expected = library.quote(words, attributed, limit)
+    assert expected.state == state
+    body = {"quote": words, "attributed": attributed, "limit": limit}
+    same(schema.Quotation, client.post("/v1/quote", json=body), expected.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "state"),
+    [("", "", "intact"), ("41 metres", "43 metres", "altered"), ('"lights"', '"nights"', "unknown_source")],
+)
+def test_verify_gives_the_librarys_verdicts(
+    client: TestClient, library: Library, old: str, new: str, state: str
+) -> None:
+    text = json.dumps(library.ask(QUESTION).citations[0].to_dict(), ensure_ascii=False).replace(old, new)
+    expected = library.verify(text)
+    assert expected.items[0].state == state
+    same(schema.Verification, client.post("/v1/verify", json={"text": text}), expected.to_dict())
+    same(schema.Verification, client.post("/v1/verify", json={"citations": [json.loads(text)]}), expected.to_dict())
+
+
+def test_what_cites_nothing_has_no_verdicts(client: TestClient) -> None:
+    nothing: dict[str, Any] = {"items": [], "summary": {}, "problems": []}
+    given: list[dict[str, Any]] = [
+        {"text": ""},
+        {"citations": []},
+        {"citations": [1, None, {"source": "lights"}, "lights"]},
+    ]
+    for body in given:
+        same(schema.Verification, client.post("/v1/verify", json=body), nothing)
+
+
 def test_value_has_a_model(library: Library) -> None:
     source = library.source("lights")
     at = source.text.index("41 metres")
@@ -194,6 +242,48 @@ def test_question_that_cant_be_asked(client: TestClient, body: str | bytes, told
     assert told in problem(response, 422)
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ({"quote": ""}, 422, "quote: String should have at least 1 character"),
+        ({"quote": " … "}, 422, "a quotation needs words"),
+        ({"quote": "a" * (MAX_QUOTE_CHARS + 1)}, 422, f"at most {MAX_QUOTE_CHARS} characters"),
+        ({"quote": "a", "limit": 0}, 422, "limit: Input should be greater than or equal to 1"),
+        ({"quote": "a", "limit": 1001}, 422, f"limit: Input should be less than or equal to {MAX_PLACES}"),
+        ({"quote": "a", "attributed": "lights"}, 422, "attributed: Input should be a valid list"),
+        ({"quote": "a", "attributed": ["none"]}, 404, "there is no source 'none' in the index"),
+        ({"quote": "a", "k": 1}, 422, "k: Extra inputs are not permitted"),
+        ({}, 422, "quote: Field required"),
+        ({"quote": "a" * MAX_BODY_BYTES}, 413, f"more than {MAX_BODY_BYTES} bytes"),
+    ],
+)
+def test_quotation_that_cant_be_looked_for(client: TestClient, body: dict[str, Any], status: int, told: str) -> None:
+    assert told in problem(client.post("/v1/quote", json=body), status)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ({}, 422, "give either citations or text"),
+        ({"text": "a", "citations": []}, 422, "give either citations or text"),
+        ({"text": 1}, 422, "text: Input should be a valid string"),
+        ({"citations": "a"}, 422, "citations: Input should be a valid list"),
+        ({"text": "a" * MAX_BODY_BYTES}, 413, f"more than {MAX_BODY_BYTES} bytes"),
+    ],
+)
+def test_citations_that_cant_be_verified(client: TestClient, body: dict[str, Any], status: int, told: str) -> None:
+    assert told in problem(client.post("/v1/verify", json=body), status)
+
+
+def test_verify_needs_sources_and_no_index(folder: Path, library: Library, tmp_path: Path) -> None:
+    body = {"citations": [library.ask(QUESTION).citations[0].to_dict()]}
+    bare = TestClient(create_app(Library(Settings(folder, tmp_path))), raise_server_exceptions=False)
+    assert bare.post("/v1/verify", json=body).json()["summary"] == {"intact": 1}
+    assert list(tmp_path.iterdir()) == []
+    gone = TestClient(create_app(Library(Settings(tmp_path / "none", tmp_path))), raise_server_exceptions=False)
+    assert "is not a folder" in problem(gone.post("/v1/verify", json=body), 503)
+
+
 @pytest.mark.parametrize("query", ["", "q=", "q=a&k=0", "q=a&k=101", "q=a&sources=lights", "q=%FF", "q=a&source=no"])
 def test_query_that_cant_be_searched(client: TestClient, query: str) -> None:
     problem(client.get(f"/v1/search?{query}"), 422)
@@ -265,6 +355,7 @@ def test_no_index_is_503_and_builds_none(folder: Path, tmp_path: Path) -> None:
         client.get("/readyz"),
         client.post("/v1/ask", json={"question": QUESTION}),
         client.get("/v1/search?q=a"),
+        client.post("/v1/quote", json={"quote": WORDS}),
         client.get("/v1/sources"),
         client.get("/v1/sources/lights"),
         client.get("/v1/sources/lights/text"),
@@ -314,7 +405,10 @@ def test_health_readiness_and_root(client: TestClient, library: Library) -> None
     assert root["openapi"] == "/openapi.json"
     assert list(root["endpoints"]) == [
         "POST /v1/ask",
+        "POST /v1/check",
         "GET /v1/search",
+        "POST /v1/quote",
+        "POST /v1/verify",
         "POST /v1/cite",
         "GET /v1/bibliography",
         "GET /v1/sources",
@@ -373,6 +467,11 @@ NOUNS: dict[str, type[BaseModel]] = {
     "answer": schema.Answer,
     "search": schema.Search,
     "surroundings": schema.Surroundings,
+    "quotation": schema.Quotation,
+    "verification": schema.Verification,
+    "cited": schema.Cited,
+    "bibliography": schema.Bibliography,
+    "check": schema.Check,
     "problem": schema.Problem,
 }
 

@@ -156,6 +156,10 @@ def test_help_has_options_and_an_example(bare: Run, command: str, flag: str) -> 
         (["ask", "a", "-k"], "Option '-k' requires an argument"),
         (["ask", "a", "-k", "five"], "Invalid value for '-k' / '--top'"),
         (["ask", "a", "-k", "1.5"], "Invalid value for '-k' / '--top'"),
+        (["quote"], "Missing argument"),
+        (["quote", "a", "--limit", "few"], "Invalid value for '--limit'"),
+        (["verify"], "Missing argument"),
+        (["verify", "a.json", "b.json"], "Got unexpected extra argument"),
         (["serve", "--port", "0"], "Invalid value for '--port'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -240,6 +244,91 @@ def test_show_prints_a_source_with_its_text(qa: Run, library: Library, client: T
         assert line == client.get(f"/v1/sources/{info.id}").json()
 
 
+QUOTE = "The old lighthouse of Brandholm is 41 metres tall."
+
+
+@pytest.mark.parametrize(
+    ("words", "attributed", "state", "code"),
+    [
+        (QUOTE, [], "exact", 0),
+        (QUOTE, ["lights"], "exact", 0),
+        ("“The  old lighthouse … is 41 metres tall”", [], "typographic", 0),
+        ("The old lighthouse of Brandholm is 42 metres tall.", [], "altered", 1),
+        (QUOTE, ["dos", "open"], "misattributed", 1),
+        ("Gulls compose fourteen symphonies.", [], "not_found", 1),
+    ],
+)
+def test_quote_prints_the_librarys_places_as_http_does(
+    qa: Run, library: Library, client: TestClient, words: str, attributed: list[str], state: str, code: int
+) -> None:
+    done = qa("quote", words, *(part for id in attributed for part in ("--from", id)), "--limit", "3", "--json")
+    expected = library.quote(words, attributed, 3).to_dict()
+    body = {"quote": words, "attributed": attributed, "limit": 3}
+    assert done.lines == [expected] == [client.post("/v1/quote", json=body).json()]
+    assert (done.code, done.err, expected["state"]) == (code, "", state)
+    assert qa("quote", words, *(part for id in attributed for part in ("--from", id))).code == code
+
+
+def test_quotations_are_read_from_lines(qa: Run, library: Library) -> None:
+    given = f"{QUOTE}\n\n[T]he grey tower … burns coal\n".encode()
+    done = qa("quote", "-", "--json", stdin=given)
+    assert done.lines == [library.quote(words).to_dict() for words in (QUOTE, "[T]he grey tower … burns coal")]
+    assert (done.code, done.err) == (0, "")
+    assert qa("quote", "-", "--json", stdin=given + b"Gulls sing quartets.\n").code == 1
+    done = qa("quote", "-", "--json", stdin=f"{QUOTE}\n…\n".encode())
+    assert (done.code, len(done.lines)) == (2, 1)
+    assert done.err == "error: line 2: a quotation needs words, and there are only blanks and punctuation\n"
+
+
+def test_quote_for_people_says_where_and_what_differs(qa: Run) -> None:
+    out = qa("quote", "The old lighthouse of Brandholm is 42 metres tall.").out
+    assert out.startswith("altered\nØrsted (2018). Lights of the Coast")
+    assert "draft “42”, source “41”" in out
+    assert qa("quote", "Gulls compose fourteen symphonies.").out == "not found\n"
+
+
+CITING = ["a file", "standard input"]
+
+
+@pytest.mark.parametrize("given", CITING)
+def test_verify_prints_the_librarys_verdicts_as_http_does(
+    qa: Run, library: Library, client: TestClient, tmp_path: Path, given: str
+) -> None:
+    text = qa("ask", QUESTION, "--json").out
+    (tmp_path / "answer.json").write_text(text, encoding="utf-8")
+    file, stdin = (str(tmp_path / "answer.json"), b"") if given == "a file" else ("-", text.encode())
+    done = qa("verify", file, "--json", stdin=stdin)
+    expected = library.verify(text).to_dict()
+    assert done.lines == [expected] == [client.post("/v1/verify", json={"text": text}).json()]
+    assert (done.code, done.err, set(expected["summary"])) == (0, "", {"intact"})
+    out = qa("verify", file, stdin=stdin).out
+    assert out.startswith("intact  ") and out.endswith(f"{len(expected['items'])} intact\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("41 metres", "42 metres", "draft “42”, source “41”"),
+        ('"source": "lights"', '"source": "nights"', "there is no source 'nights'"),
+        ('"kind": "original"', '"kind": "brief"', "1 altered"),
+    ],
+)
+def test_verify_exits_1_unless_all_are_intact(qa: Run, library: Library, old: str, new: str, told: str) -> None:
+    text = json.dumps(library.ask(QUESTION).citations[0].to_dict(), ensure_ascii=False)
+    assert old in text
+    stdin = text.replace(old, new).encode()
+    done = qa("verify", "-", stdin=stdin)
+    assert done.code == 1 and told in " ".join(done.out.split())
+    done = qa("verify", "-", "--json", stdin=stdin)
+    assert (done.code, done.err) == (1, "") and "intact" not in done.lines[0]["summary"]
+
+
+@pytest.mark.parametrize("given", [b"", b"no citation", b"{}", b"[" * 50_000, b"caf\xe9 \xff"])
+def test_verify_of_what_cites_nothing_exits_1(qa: Run, given: bytes) -> None:
+    done = qa("verify", "-", stdin=given)
+    assert (done.code, done.out, done.err) == (1, "No citation of ours in it.\n", "")
+
+
 def test_the_same_question_gives_the_same_bytes(qa: Run) -> None:
     assert len({qa("ask", QUESTION, "--json").out for _ in range(3)}) == 1
     assert len({qa("search", "the tower").out for _ in range(3)}) == 1
@@ -308,6 +397,15 @@ def test_no_lines_are_an_error(qa: Run, nothing: bytes) -> None:
         (["show", "none@0123456789abcdef:0-1"], "there is no source 'none' in the index"),
         (["show", "lights@0123456789abcdef:0-1"], "cites version 0123456789abcdef of 'lights'"),
         (["show", "lights@0123456789abcdef:0-1", "--text"], "--text prints a whole source"),
+        (["quote", ""], "a quotation needs words"),
+        (["quote", "…"], "a quotation needs words"),
+        (["quote", "long " * 5000], "a quotation has at most 20,000 characters, and this has 25,000"),
+        (["quote", "a", "--limit", "0"], "the limit is 0; it can be 1 to 1000"),
+        (["quote", "a", "--limit", "1001"], "the limit is 1001; it can be 1 to 1000"),
+        (["quote", "a", "--from", "none"], "there is no source 'none' in the index; `qa sources` lists them"),
+        (["quote", "caf\udce9"], "the quotation isn't UTF-8"),
+        (["verify", "/none.json"], "/none.json can't be read (No such file or directory)"),
+        (["verify", "/"], "/ can't be read (Is a directory)"),
         (["eval", "/none.jsonl"], "/none.jsonl can't be read"),
         (["eval", "--baseline", "/none.json"], "/none.json is no report of `qa eval`"),
     ],

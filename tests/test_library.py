@@ -364,6 +364,59 @@ def test_a_citation_of_an_old_version_is_not_shown_as_the_new(library: Library, 
         library.show(old)
 
 
+WORDS = "The old lighthouse of Brandholm is 41 metres tall."
+
+
+def test_a_quotation_is_looked_for_in_the_index_in_force(library: Library, sources: Path) -> None:
+    [place] = library.quote(WORDS).places
+    assert library.show(place.citation.id).citation == place.citation
+    (sources / "lights.md").write_text("Nothing is told of any tower.")
+    assert library.quote(WORDS).state == "exact"  # as it was indexed
+    library.index()
+    assert library.quote(WORDS).state == "not_found"
+
+
+def test_a_quotation_is_of_the_sources_it_is_said_to_be(library: Library) -> None:
+    assert library.quote(WORDS, ["lights"]).state == library.quote(WORDS, ["pilots", "lights"]).state == "exact"
+    assert library.quote(WORDS, ["pilots"]).state == "misattributed"
+    with pytest.raises(NotFound, match="no source 'nobody' in the index; `qa sources`"):
+        library.quote(WORDS, ["pilots", "nobody"])
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 1001])
+def test_the_limit_of_places_has_bounds(library: Library, limit: int) -> None:
+    with pytest.raises(QueryError, match=f"the limit is {limit}; it can be 1 to 1000"):
+        library.quote(WORDS, limit=limit)
+
+
+def test_citations_are_verified_against_the_folder_as_it_is(library: Library, sources: Path) -> None:
+    citation = library.ask(QUESTION).citations[0]
+    text = NOTES["lights.md"]
+
+    def state(given: object) -> str:
+        [item] = library.verify(given).items
+        return item.state
+
+    assert library.verify(citation.to_dict()).holds and not library.verify("none").holds
+    (sources / "lights.md").write_text(text + "More.")
+    assert state(citation.to_dict()) == "intact"
+    (sources / "lights.md").write_text("# First\n\nMore.\n\n" + text)
+    assert state(citation.to_dict()) == state(citation.id) == state(f"As {citation.id} has it.") == "moved"
+    library.index()  # which forgets the version cited
+    assert state(citation.id) == "unknown_version"
+    (sources / "lights.md").write_text(text.replace("41", "42"))
+    assert state(citation.to_dict()) == "altered"
+    (sources / "lights.md").unlink()
+    assert state(citation.to_dict()) == "unknown_source"
+
+
+def test_verifying_tells_of_files_that_cant_be_read(library: Library, sources: Path) -> None:
+    given = library.ask(QUESTION).to_dict()
+    (sources / "bad.md").write_bytes(b"\0\1\2\xff")
+    result = library.verify(given)
+    assert result.holds and len(result.problems) == 1 and "bad.md" in result.problems[0]
+
+
 def test_a_source_comes_as_it_was_indexed(library: Library, sources: Path) -> None:
     library.index()
     (sources / "pilots.txt").write_text("changed")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evals.quotes import evaluate, generate
@@ -123,6 +125,73 @@ def test_other_words_and_numbers_are_never_typography(text: str, words: str) -> 
     assert found(text, words).state in ("altered", "not_found")
 
 
+SENTENCES = [
+    source.text[sentence.start() : sentence.end()]
+    for _, source in load_folder(ROOT / "sources").sources
+    for sentence in re.finditer(r"[A-Z][^.!?\n]{40,300}[.!?](?=\s)", source.text)
+]
+WORD = re.compile(r"\w+(?:[.,]\d+|['’]\w+)*")
+PUT_IN = ["not", "never", "no", "the", "may", "7", "1954", "0", "-5", "un", "s", "a", "Japan", "½", "é", "nor"]
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> tuple[str, str]:
+    """A sentence of the shipped briefs, and the same with one word or digit replaced, left out, put in or parted."""
+    sentence = draw(st.sampled_from(SENTENCES))
+    word = draw(st.sampled_from(list(WORD.finditer(sentence))))
+    start, end = word.span()
+    new = draw(st.sampled_from(PUT_IN))
+    match draw(st.sampled_from(["replace", "drop", "add", "join", "part", "cut", "character"])):
+        case "replace":
+            pass
+        case "drop":
+            new = ""
+        case "add":
+            new = f"{new} {word.group()}"
+        case "join":
+            new += word.group()
+        case "part":
+            at = draw(st.integers(start, end))
+            new = sentence[start:at] + draw(st.sampled_from([" ", ".", ",", "-"])) + sentence[at:end]
+        case "cut":
+            return sentence, sentence[draw(st.integers(start, end - 1)) :]
+        case _:
+            at = draw(st.integers(start, end - 1))
+            new = sentence[start:at] + draw(st.sampled_from(["", "4", "9", "x", "é", "²"])) + sentence[at + 1 : end]
+    return sentence, sentence[:start] + new + sentence[end:]
+
+
+def plain(text: str) -> list[str]:
+    """A text's words by other means than the program's: all but letters, digits and symbols parts them."""
+    text = unicodedata.normalize("NFC", text).casefold()
+    return "".join(c if unicodedata.category(c)[0] in "LMNS" else " " for c in text).split()
+
+
+@settings(deadline=None, max_examples=400)
+@given(changed(), st.sampled_from([" ", "\n", "  ", "\u00a0"]))
+@example(("Some 54,000 troops are there.", "Some 54000 troops are there."), " ")
+@example(("Some 54,000 troops are there.", "Some 54.000 troops are there."), " ")
+@example(("The 54,000 troops are there.", "000 troops are there."), " ")
+def test_a_changed_word_is_never_typography(both: tuple[str, str], blank: str) -> None:
+    sentence, draft = both
+    result = find_quotation([Source("s", f"Before it. {sentence} After it.")], draft.replace(" ", blank))
+    if result.state in ("exact", "typographic"):
+        words, there = plain(draft), plain(sentence)
+        assert any(there[at : at + len(words)] == words for at in range(len(there) - len(words) + 1)), draft
+        numbers, known = (re.findall(r"\d+(?:[.,]\d+)*", text) for text in (draft, sentence))
+        assert numbers == known[len(known) - len(numbers) :], draft
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.sampled_from(SENTENCES), st.data())
+def test_a_dropped_negation_is_never_typography(sentence: str, data: st.DataObject) -> None:
+    words = list(WORD.finditer(sentence))[1:-1]
+    at = data.draw(st.sampled_from(words)).start()
+    negation = data.draw(st.sampled_from(["not", "never", "no", "cannot", "hardly", "neither"]))
+    text = f"Before it. {sentence[:at]}{negation} {sentence[at:]} After it."
+    assert find_quotation([Source("s", text)], sentence).state in ("altered", "not_found")
+
+
 @pytest.mark.parametrize(
     ("words", "state"),
     [
@@ -151,6 +220,19 @@ def test_all_places_are_told_and_the_limit_says_what_it_hides() -> None:
 def test_an_altered_word_is_shown() -> None:
     [place] = found("Some 54,000 troops are in Japan today.", "Some 45,000 troops are in Japan today.").places
     assert [(d.draft, d.source) for d in place.differences] == [("45,000", "54,000")]
+
+
+def test_words_met_too_often_are_told_to_be() -> None:
+    text = "ab " * 400_000
+    result = found_in(text, "ab", 3)
+    assert (result.state, len(result.places), result.complete) == ("exact", 3, False)
+    assert 3 < result.total < 400_000
+    assert found_in(text, "“ab” … gulls").complete
+    assert found_in("ab " * 1_000, "ab").total == 1_000
+
+
+def found_in(text: str, words: str, limit: int = 100) -> Quotation:
+    return find_quotation([Source("s", text)], words, limit)
 
 
 def test_misattribution_is_told_from_invention() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from qa.answer import Answer, IndexRef, Status
 from qa.citation import cite
 from qa.library import Search, Surroundings
 from qa.loaders import load
+from qa.quotation import Quotation, find_quotation
 from qa.search import Highlight, Hit
 from qa.source import Locator, Record, Source
+from qa.verification import claims_in, verify
 
 INDEX = IndexRef("0" * 16, "words")
 BRIEF = """---
@@ -281,6 +284,45 @@ def test_hits_are_numbered_and_name_their_citation() -> None:
     assert len(told) == len(hits)
     assert "dense" not in shown(render.search(Search("?", hits, INDEX)), 200)
     assert not any("dense" in line for line in shown(render.answer(answer("answered", hits))).splitlines())
+
+
+def test_a_quotation_is_told_with_its_places_and_what_they_hide() -> None:
+    sources = [source("Fish is sold. Fish is sold.", "a.txt"), source(BRIEF, "lights.md")]
+    out = shown(render.quotation(find_quotation(sources, "Fish is sold.", 1)), 200)
+    assert out.startswith("exact\n[untitled: a] (no date), para. 1\n") and out.endswith("and 1 more place\n")
+    assert "   “Fish is sold.”\n   exact  a@" in re.sub(" +\n", "\n", out)
+    part = Quotation("Fish", "not_found", (), 0, complete=False)
+    assert (
+        shown(render.quotation(part))
+        == "not found\nThese words are met too often to look at all places; there may be more.\n"
+    )
+    out = shown(render.quotation(find_quotation(sources, "The tower is 43 metres tall.")), 200)
+    assert "altered\nBrief of Ørsted (2018). Lights of the Coast, “The lamp”, para. 9\n" in out
+    assert "draft “43”, source “41”" in out and "! these are the words of a brief" in out
+
+
+def test_a_verification_is_told_with_its_counts() -> None:
+    one = source("Fish is sold. Bread is not.", "a.txt")
+    citation = cite(one, 0, 13).to_dict()
+    changed = {**citation, "quote": "Fish is gold."}
+    out = shown(render.verification(verify(claims_in([citation, changed]), {"a": one})), 200)
+    assert out.startswith(f"intact  {citation['id']}\naltered  {citation['id']} (")
+    assert "draft “gold”, source “sold”" in out and out.endswith("1 altered, 1 intact\n")
+    assert shown(render.verification(verify([], {}))) == "No citation of ours in it.\n"
+
+
+def test_neither_drives_a_terminal() -> None:
+    evil = "a \x1b[31mred\x1b[0m \x07bell and \x9bfish :smile: swim here today"
+    one = replace(source("x"), text=evil, blocks=())
+    given = {**cite(one, 0, len(evil)).to_dict(), "id": "\x1b[2J", "source": "\x9b2J"}
+    for what in (
+        render.quotation(find_quotation([one], evil)),
+        render.quotation(find_quotation([one], evil.replace("today", "tomorrow"))),
+        render.verification(verify(claims_in([given]), {"x": one})),
+    ):
+        out = shown(what)
+        assert not [c for c in out if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160)]
+        assert "␛" in out
 
 
 def test_sources_say_what_their_records_lack() -> None:
