@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from qa import schema
+from qa import incoming, schema
 from qa.errors import NotFound, QAError, QueryError
 from qa.generation import current_name
 from qa.library import Library
@@ -118,7 +118,7 @@ _router = APIRouter(default_response_class=JSON)
 
 
 @_router.post("/v1/ask", response_model=schema.Answer, responses=_problems({413: _TOO_LARGE, 422: _K, 503: _NO_INDEX}))
-def ask(request: schema.AskRequest, library: Opened) -> Response:
+def ask(request: incoming.AskRequest, library: Opened) -> Response:
     """Answer a question from the sources, in their own words."""
     return JSON(library.ask(request.question, request.k, _filters(request, request.sources), request.judge).to_dict())
 
@@ -126,13 +126,13 @@ def ask(request: schema.AskRequest, library: Opened) -> Response:
 @_router.post(
     "/v1/check", response_model=schema.Check, responses=_problems({413: _TOO_LARGE, 422: _NO_JSON, 503: _NO_INDEX})
 )
-def check(request: schema.CheckRequest, library: Opened) -> Response:
+def check(request: incoming.CheckRequest, library: Opened) -> Response:
     """Check a draft: a verdict for every sentence, quotation and reference."""
     return JSON(library.check(request.draft).to_dict())
 
 
 @_router.get("/v1/search", response_model=schema.Search, responses=_problems({422: _K, 503: _NO_INDEX}))
-def search(query: Annotated[schema.SearchQuery, Query()], library: Opened) -> Response:
+def search(query: Annotated[incoming.SearchQuery, Query()], library: Opened) -> Response:
     """Find the passages that best meet a query."""
     return JSON(library.search(query.q, query.k, _filters(query, query.source), query.judge).to_dict())
 
@@ -142,7 +142,7 @@ def search(query: Annotated[schema.SearchQuery, Query()], library: Opened) -> Re
     response_model=schema.Quotation,
     responses=_problems({404: _NO_SOURCE, 413: _TOO_LARGE, 422: _K, 503: _NO_INDEX}),
 )
-def quote_words(request: schema.QuoteRequest, library: Opened) -> Response:
+def quote_words(request: incoming.QuoteRequest, library: Opened) -> Response:
     """Find where a quotation stands in the sources."""
     return JSON(library.quote(request.quote, request.attributed, request.limit).to_dict())
 
@@ -152,7 +152,7 @@ def quote_words(request: schema.QuoteRequest, library: Opened) -> Response:
     response_model=schema.Verification,
     responses=_problems({413: _TOO_LARGE, 422: "the body needs citations or text", 503: _NO_INDEX}),
 )
-def verify(request: schema.VerifyRequest, library: Annotated[Library, Depends(_library)]) -> Response:
+def verify(request: incoming.VerifyRequest, library: Annotated[Library, Depends(_library)]) -> Response:
     """Check citations made earlier against the sources as they are now; no index is needed."""
     if (request.text is None) == (request.citations is None):
         raise QueryError("give either citations or text")
@@ -162,7 +162,7 @@ def verify(request: schema.VerifyRequest, library: Annotated[Library, Depends(_l
 @_router.post(
     "/v1/cite", response_model=schema.Cited, responses=_problems({413: _TOO_LARGE, 422: _NO_STYLE, 503: _NO_INDEX})
 )
-def cite(request: schema.CiteRequest, library: Opened) -> Response:
+def cite(request: incoming.CiteRequest, library: Opened) -> Response:
     """Cite a claim: the passages that support it, finished in a style."""
     filters = _filters(request, request.sources)
     return JSON(library.cite(request.text, request.k, request.style, filters).to_dict())
@@ -176,7 +176,7 @@ def cite(request: schema.CiteRequest, library: Opened) -> Response:
         **_problems({422: _NO_STYLE, 503: _NO_INDEX}),
     },
 )
-def bibliography(query: Annotated[schema.BibliographyQuery, Query()], library: Opened) -> Response:
+def bibliography(query: Annotated[incoming.BibliographyQuery, Query()], library: Opened) -> Response:
     """List the works of the library in a style, as an object or as a file of another format."""
     result = library.bibliography(query.style, query.source)
     if query.format == "json":
@@ -207,7 +207,7 @@ def source(id: SourceId, library: Opened) -> Response:
         **_problems({404: _NO_SOURCE, 422: _NO_RANGE, 503: _NO_INDEX}),
     },
 )
-def text(id: SourceId, query: Annotated[schema.TextQuery, Query()], library: Opened) -> Response:
+def text(id: SourceId, query: Annotated[incoming.TextQuery, Query()], library: Opened) -> Response:
     """Give a source's normalised text, or a slice of it."""
     source = library.source(id)
     length = len(source.text)
@@ -248,7 +248,7 @@ async def root(request: Request) -> Response:
     return JSON({"name": "qa", "openapi": "/openapi.json", "endpoints": told})
 
 
-def _filters(given: schema.AskRequest | schema.SearchQuery | schema.CiteRequest, sources: list[str]) -> Filters:
+def _filters(given: incoming.AskRequest | incoming.SearchQuery | incoming.CiteRequest, sources: list[str]) -> Filters:
     return Filters(tuple(sources), given.author, given.since, given.until, given.kind)
 
 

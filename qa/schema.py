@@ -1,4 +1,4 @@
-"""The border's models: what the service takes, and what its JSON looks like, for OpenAPI and for tests.
+"""The border's models: what the service's JSON looks like, for OpenAPI and for tests.
 
 The nouns' own `to_dict()` is what is sent; these models describe it and are never in its way. Offsets are half-open
 ranges [start, end) in Unicode code points of a source's normalised text.
@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qa.quotation import DEFAULT_PLACES, MAX_PLACES, MAX_QUOTE_CHARS
-from qa.settings import DEFAULT_CITED, DEFAULT_K, MAX_K, MAX_QUESTION_CHARS
+from qa.settings import MAX_QUESTION_CHARS
 
 Kind = Literal["original", "brief"]
-_ID = "yoho2021@3698d32ac9ce01a5:3381-3491"
+EXAMPLE_ID = "yoho2021@3698d32ac9ce01a5:3381-3491"
 _DIGEST = "3698d32ac9ce01a5657f67e677b0f93222c7f22ef6b36960d9bf87fe6997cca6"
 
 Start = Annotated[int, Field(ge=0, description="First code point of the range, counted from 0.", examples=[3381])]
@@ -63,125 +62,16 @@ StyleName = Annotated[
 ]
 
 
-class _Closed(BaseModel):
+class Closed(BaseModel):
+    """A model without fields that aren't named."""
+
     model_config = ConfigDict(extra="forbid")
-
-
-# --- what comes in -------------------------------------------------------------------------------
-
-
-class _Narrowing(_Closed):
-    k: int = Field(DEFAULT_K, ge=1, le=MAX_K, description="How many passages at most.", examples=[DEFAULT_K])
-    author: str | None = Field(
-        None, description="Only works with an author whose name contains this, whatever its case and accents."
-    )
-    since: str | None = Field(
-        None, description="Only works issued on or after this date: 2018, 2018-06 or 2018-06-16.", examples=["2018"]
-    )
-    until: str | None = Field(
-        None, description="Only works issued on or before this date: 2018, 2018-06 or 2018-06-16.", examples=["2021-01"]
-    )
-    kind: Kind | None = Field(None, description="Only sources of this kind.", examples=["brief"])
-
-
-class AskRequest(_Narrowing):
-    """A question, and where to look for its answer."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"example": {"question": "How many American troops are based in Japan?", "k": 3}},
-    )
-
-    question: QuestionText
-    sources: SourceIds = []
-    judge: bool | None = Field(
-        None, description="Whether the judge reads the best sentences; null: as the service is set."
-    )
-
-
-class CheckRequest(_Closed):
-    """A draft to be checked."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"example": {"draft": "The Korean War started in June 1951 [@yoho2021]."}},
-    )
-
-    draft: str = Field(description="Markdown or plain text.", examples=["The Korean War started in June 1951."])
-
-
-class SearchQuery(_Narrowing):
-    """The query string of a search."""
-
-    q: QuestionText
-    source: SourceIds = []
-    judge: bool = Field(False, description="Whether the judge reads the best sentences too.")
-
-
-class CiteRequest(_Narrowing):
-    """A claim or question, and the style to cite in."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"example": {"text": "Japan hosts 54,000 American troops.", "style": "mla"}},
-    )
-
-    text: Annotated[str, Field(min_length=1, max_length=MAX_QUESTION_CHARS, description="The claim or question.")]
-    k: int = Field(DEFAULT_CITED, ge=1, le=MAX_K, description="How many passages at most.", examples=[DEFAULT_CITED])
-    style: StyleName = "apa"
-    sources: SourceIds = []
-
-
-class BibliographyQuery(_Closed):
-    """The query string of a bibliography."""
-
-    style: StyleName = "apa"
-    format: Literal["json", "text", "markdown", "bibtex", "ris", "csl-json"] = Field(
-        "json", description="`json`: the object; or the list as a file of that format."
-    )
-    source: SourceIds = []
-
-
-class TextQuery(_Closed):
-    """The query string that cuts a slice out of a text."""
-
-    start: int = Field(0, ge=0, description="First code point, counted from 0.", examples=[3381])
-    end: int | None = Field(
-        None, ge=0, description="The code point after the last (half-open); the text's end if absent.", examples=[3491]
-    )
-
-
-class QuoteRequest(_Closed):
-    """A quotation, and the sources that it is said to come from."""
-
-    quote: str = Field(
-        min_length=1,
-        max_length=MAX_QUOTE_CHARS,
-        description="The words; … and [brackets] are understood.",
-        examples=["hub … spoke"],
-    )
-    attributed: list[str] = Field(
-        [], description="Ids of the sources it is said to come from.", examples=[["yoho2021"]]
-    )
-    limit: int = Field(DEFAULT_PLACES, ge=1, le=MAX_PLACES, description="How many places at most.", examples=[100])
-
-
-class VerifyRequest(_Closed):
-    """Citations made earlier, or a text that holds some; one of the two."""
-
-    citations: list[Any] | None = Field(
-        None, description="Citation objects, their ids, or objects holding them.", examples=[[_ID]]
-    )
-    text: str | None = Field(None, description="A text with citation ids, or JSON.", examples=[f"As said in {_ID}."])
 
 
 # --- what goes out -------------------------------------------------------------------------------
 
 
-class Locator(_Closed):
+class Locator(Closed):
     """Where in a document a range begins, as a writer would cite it."""
 
     sections: list[str] = Field(
@@ -194,7 +84,7 @@ class Locator(_Closed):
     page_label: str | None = Field(description="The page's printed number, if the file tells it.", examples=["xii"])
 
 
-class Erratum(_Closed):
+class Erratum(Closed):
     """Our note, not the source's, on a statement that the historical record contradicts."""
 
     start: Start
@@ -203,10 +93,10 @@ class Erratum(_Closed):
     record: str = Field(description="What the record has instead.", examples=["It ended in 1945."])
 
 
-class Citation(_Closed):
+class Citation(Closed):
     """A quote and all that is needed to find and check it again without this service."""
 
-    id: str = Field(description="SOURCE@SHA16:START-END, safe in a URL path as it stands.", examples=[_ID])
+    id: str = Field(description="SOURCE@SHA16:START-END, safe in a URL path as it stands.", examples=[EXAMPLE_ID])
     source: SourceId
     kind: KindOf
     record: Record
@@ -226,14 +116,14 @@ class Citation(_Closed):
     errata: list[Erratum] = Field(description="Our notes on statements that the quote meets.")
 
 
-class Highlight(_Closed):
+class Highlight(Closed):
     """Where in the source a question is met."""
 
     start: Start
     end: End
 
 
-class Hit(_Closed):
+class Hit(Closed):
     """A passage found, with the scores that ranked it."""
 
     citation: Citation = Field(description="The whole passage.")
@@ -245,7 +135,7 @@ class Hit(_Closed):
     highlights: list[Highlight] = Field(description="Ranges within the passage, as offsets of the source.")
 
 
-class Witness(_Closed):
+class Witness(Closed):
     """One place where a source says a value."""
 
     citation: Citation = Field(description="The citation that the value stands in.")
@@ -254,7 +144,7 @@ class Witness(_Closed):
     text: str = Field(description="The source's characters [start, end), verbatim.", examples=["54,000"])
 
 
-class Value(_Closed):
+class Value(Closed):
     """A value found in the sources."""
 
     text: str = Field(description="The value as a source writes it.", examples=["54,000"])
@@ -266,7 +156,7 @@ class Value(_Closed):
     )
 
 
-class IndexRef(_Closed):
+class IndexRef(Closed):
     """Which index answered."""
 
     generation: str = Field(description="Id of the index's generation.", examples=["1741dda2eb3fead5"])
@@ -279,7 +169,7 @@ class IndexRef(_Closed):
     )
 
 
-class Answer(_Closed):
+class Answer(Closed):
     """What the sources say to a question, in their own words."""
 
     question: str = Field(description="The question as asked.", examples=["How many troops are based in Japan?"])
@@ -295,14 +185,14 @@ class Answer(_Closed):
     index: IndexRef = Field(description="The index that answered.")
 
 
-class DraftDifference(_Closed):
+class DraftDifference(Closed):
     """What the draft has, and what the source has in its place."""
 
     draft: str = Field(description="The draft's words; empty where it has none.", examples=["June 1951"])
     source: str = Field(description="The source's words; empty where it has none.", examples=["June 1950"])
 
 
-class CheckItem(_Closed):
+class CheckItem(Closed):
     """One piece of a draft and what the sources say to it."""
 
     type: Literal["statement", "quotation", "reference"] = Field(description="What the piece is.")
@@ -323,14 +213,14 @@ class CheckItem(_Closed):
     confidence: float | None = Field(description="From 0 to 1; null where none is known.", examples=[None])
 
 
-class Check(_Closed):
+class Check(Closed):
     """A draft's items in the order of their places, and how many have each verdict."""
 
     items: list[CheckItem] = Field(description="By start.")
     summary: dict[str, int] = Field(description="How many items have each verdict.", examples=[{"contradicted": 1}])
 
 
-class Search(_Closed):
+class Search(Closed):
     """The passages that best meet a query."""
 
     query: str = Field(description="The query as given.", examples=["Korea clause"])
@@ -338,7 +228,7 @@ class Search(_Closed):
     index: IndexRef = Field(description="The index that was searched.")
 
 
-class Source(_Closed):
+class Source(Closed):
     """A document of the library, without its text."""
 
     id: SourceId
@@ -354,13 +244,13 @@ class Source(_Closed):
     encoding: str = Field(description="The encoding the file was read as.", examples=["utf-8"])
 
 
-class Sources(_Closed):
+class Sources(Closed):
     """All sources of the index."""
 
     sources: list[Source] = Field(description="By id.")
 
 
-class Surroundings(_Closed):
+class Surroundings(Closed):
     """A citation with the text around it, from the same version of its source."""
 
     citation: Citation = Field(description="The characters asked for.")
@@ -374,7 +264,7 @@ class Surroundings(_Closed):
     )
 
 
-class Difference(_Closed):
+class Difference(Closed):
     """What a draft has, and the source in its place."""
 
     draft: str = Field(description="The draft's words; empty if it leaves words out.", examples=["45,000"])
@@ -385,7 +275,7 @@ class Difference(_Closed):
     end: End
 
 
-class Caution(_Closed):
+class Caution(Closed):
     """Why a quotation may be unfair to its source."""
 
     kind: Literal[
@@ -396,7 +286,7 @@ class Caution(_Closed):
     end: End
 
 
-class Place(_Closed):
+class Place(Closed):
     """A place where a quotation stands."""
 
     citation: Citation = Field(description="From its first to its last character there.")
@@ -407,7 +297,7 @@ class Place(_Closed):
     warnings: list[Caution] = Field(description="What to look at before printing it.")
 
 
-class Quotation(_Closed):
+class Quotation(Closed):
     """Where some words stand."""
 
     text: str = Field(description="The words as given.", examples=["hub and spoke"])
@@ -423,10 +313,10 @@ class Quotation(_Closed):
     attributed: list[str] = Field(description="The sources it was said to come from.", examples=[["yoho2021"]])
 
 
-class Verdict(_Closed):
+class Verdict(Closed):
     """What became of a citation."""
 
-    citation: str = Field(description="Its id, as given.", examples=[_ID])
+    citation: str = Field(description="Its id, as given.", examples=[EXAMPLE_ID])
     state: Literal["intact", "moved", "ambiguous", "altered", "gone", "unknown_source", "unknown_version"] = Field(
         description="`intact`: the same characters at the same range.", examples=["intact"]
     )
@@ -435,7 +325,7 @@ class Verdict(_Closed):
     reason: str = Field(description="Why, where the state doesn't say it all.", examples=[""])
 
 
-class Verification(_Closed):
+class Verification(Closed):
     """What became of citations made earlier."""
 
     items: list[Verdict] = Field(description="In the order of the citations.")
@@ -443,7 +333,7 @@ class Verification(_Closed):
     problems: list[str] = Field(description="Sources that couldn't be read, and why.")
 
 
-class Selector(_Closed):
+class Selector(Closed):
     """A way to find the cited words again (W3C Web Annotation): by quote, by position, or by RFC 5147 fragment."""
 
     type: Literal["TextQuoteSelector", "TextPositionSelector", "FragmentSelector"] = Field(
@@ -458,7 +348,7 @@ class Selector(_Closed):
     value: str | None = Field(None, description="FragmentSelector: the fragment.", examples=["char=3381,3491"])
 
 
-class Reference(_Closed):
+class Reference(Closed):
     """A passage as a finished citation."""
 
     citation: Citation = Field(description="The words, and where they stand.")
@@ -483,7 +373,7 @@ class Reference(_Closed):
     selectors: list[Selector] = Field(description="The words as W3C selectors of the source's normalised text.")
 
 
-class Entry(_Closed):
+class Entry(Closed):
     """A work in a reference list."""
 
     id: str = Field(description="The work's citation key.", examples=["yoho2021"])
@@ -499,7 +389,7 @@ class Entry(_Closed):
     ris: str = Field(description="The record in RIS.")
 
 
-class Cited(_Closed):
+class Cited(Closed):
     """What a claim can be cited from."""
 
     query: str = Field(description="The claim or question as given.", examples=["Japan hosts 54,000 troops."])
@@ -513,14 +403,14 @@ class Cited(_Closed):
     index: IndexRef = Field(description="The index that was searched.")
 
 
-class Key(_Closed):
+class Key(Closed):
     """A key of a draft."""
 
     key: str = Field(description="The citation key.", examples=["yoho2021"])
     line: int = Field(ge=1, description="The draft's first line that has it, counted from 1.", examples=[12])
 
 
-class Bibliography(_Closed):
+class Bibliography(Closed):
     """A reference list."""
 
     style: str = Field(description="The citation style.", examples=["apa"])
@@ -528,13 +418,13 @@ class Bibliography(_Closed):
     unknown: list[Key] = Field(description="A draft's keys that no source answers to; over HTTP always empty.")
 
 
-class Health(_Closed):
+class Health(Closed):
     """The process lives."""
 
     status: Literal["alive"] = Field(description="Always `alive`.", examples=["alive"])
 
 
-class Readiness(_Closed):
+class Readiness(Closed):
     """Questions can be answered."""
 
     status: Literal["ready"] = Field(description="Always `ready`.", examples=["ready"])
@@ -542,7 +432,7 @@ class Readiness(_Closed):
     stale: bool = Field(description="Whether the sources have changed since; see `qa index`.", examples=[False])
 
 
-class Problem(_Closed):
+class Problem(Closed):
     """What went wrong, and the way out of it (RFC 9457)."""
 
     type: str = Field(description="`about:blank`: the status says what kind it is.", examples=["about:blank"])

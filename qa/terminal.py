@@ -47,6 +47,7 @@ KindOption = Annotated[str | None, typer.Option("--kind", help="Only this kind: 
 
 @contextmanager
 def open_library(sources: Path | None, index: Path | None) -> Iterator[Library]:
+    """The library of the options, with a progress bar on standard error."""
     from qa.library import Library
 
     settings = Settings.load(sources, index)
@@ -57,6 +58,7 @@ def open_library(sources: Path | None, index: Path | None) -> Iterator[Library]:
 def filters_of(
     source: list[str] | None, author: str | None, since: str | None, until: str | None, kind: str | None
 ) -> Filters:
+    """The filters of the options."""
     from qa.search import Filters
 
     return Filters(tuple(source or ()), author, since, until, kind)
@@ -81,12 +83,14 @@ def each_line(text: str, one: Callable[[str], bool], as_json: bool) -> bool:
 
 
 def finish(found: bool, library: Library) -> None:
+    """Tell what changed since the index was made; exit 1 if nothing was found."""
     tell_changes(library)
     if not found:
         raise typer.Exit(NOTHING)
 
 
 def tell_changes(library: Library) -> None:
+    """Tell on standard error that the sources have changed since they were indexed."""
     changes = library.changes()
     if changes:
         tell(f"note: the sources have changed since they were indexed ({changes}); run `qa index`")
@@ -122,6 +126,7 @@ def write(text: str) -> None:
 
 
 def tell(message: str) -> None:
+    """Write a line to standard error."""
     from qa import render
 
     print(render.visible(message), file=sys.stderr)

@@ -39,6 +39,7 @@ answer draft
 reference
 library
 render schema
+incoming
 api mcp terminal
 writers
 cli
@@ -61,7 +62,7 @@ DOORS = {
     "langchain": set[str](),
     "markdown_it": {"structure"},
     "yaml": {"loaders"},
-    "pydantic": {"schema"},
+    "pydantic": {"schema", "incoming"},
     "fastapi": {"api"},
     "starlette": {"api"},
     "uvicorn": {"cli"},
@@ -69,7 +70,8 @@ DOORS = {
     "rich": {"render", "terminal"},
     "rapidfuzz": {"alteration"},
     "pickle": set[str](),
-    "qa.schema": {"api"},
+    "qa.schema": {"api", "incoming"},
+    "qa.incoming": {"api"},
 }
 TORCH = {"torch", "transformers", "sentence_transformers"}
 

@@ -323,10 +323,14 @@ def test_verify_exits_1_unless_all_are_intact(qa: Run, library: Library, old: st
     assert (done.code, done.err) == (1, "") and "intact" not in done.lines[0]["summary"]
 
 
-@pytest.mark.parametrize("given", [b"", b"no citation", b"{}", b"[" * 50_000, b"caf\xe9 \xff"])
+@pytest.mark.parametrize("given", [b"", b"no citation", b"{}", b"[" * 50_000])
 def test_verify_of_what_cites_nothing_exits_1(qa: Run, given: bytes) -> None:
     done = qa("verify", "-", stdin=given)
     assert (done.code, done.out, done.err) == (1, "No citation of ours in it.\n", "")
+
+
+def test_verify_of_what_is_no_text_is_an_error(qa: Run) -> None:
+    assert error(qa("verify", "-", stdin=b"caf\xe9 \xff")) == "standard input is no text in UTF-8"
 
 
 def test_the_same_question_gives_the_same_bytes(qa: Run) -> None:

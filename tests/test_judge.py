@@ -159,7 +159,8 @@ def test_the_light_road_holds() -> None:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Library:
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    monkeypatch.setattr("qa.search.JUDGED", 0.5)
     sources = tmp_path / "sources"
     sources.mkdir()
     (sources / "one.txt").write_text("The harbour has a crane. The harbour has soldiers and cranes.\n\n" * 3)

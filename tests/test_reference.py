@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from qa import cli, schema
+from qa import schema, terminal
 from qa.api import create_app
 from qa.errors import QueryError
 from qa.library import Library
@@ -58,7 +58,7 @@ def qa(bare: Run, library: Library, monkeypatch: pytest.MonkeyPatch) -> Run:  # 
     def shared(_sources: Path | None, _index: Path | None) -> Iterator[Library]:
         yield library
 
-    monkeypatch.setattr(cli, "_library", shared)
+    monkeypatch.setattr(terminal, "open_library", shared)
     return bare
 
 
@@ -176,7 +176,7 @@ def test_errors_say_the_way_out(qa: Run, arguments: list[str], told: str) -> Non
 
 def test_a_draft_in_another_encoding_is_refused(qa: Run, tmp_path: Path) -> None:
     (tmp_path / "d.md").write_bytes(b"caf\xe9")
-    assert "is no text in UTF-8" in failed(qa("bibliography", str(tmp_path / "d.md")))
+    assert "it isn't UTF-8" in failed(qa("bibliography", str(tmp_path / "d.md")))
 
 
 @pytest.mark.parametrize("style", ["/etc/passwd", "../x", "own.csl", "", "A", "nope"])

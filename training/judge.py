@@ -291,7 +291,7 @@ def development_claims(data: Any, examples: Examples) -> list[Claim]:
     draw = random.Random(7)
     made = [
         altered_claim((draw.choice(q.sentences), q.article), data.names, draw, examples.pool, examples.lexicon)
-        for q in draw.sample(data.questions["development"], 300)
+        for q in draw.sample(data.questions["development"], min(300, len(data.questions["development"])))
     ]
     return data.claims["development"] + made
 
