@@ -24,7 +24,9 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from evals.judge import auc, normalised
 from qa.encoder import find_model
+from qa.judge import best_span
 from qa.settings import BUNDLED_MODEL
 from training.examples import Claim, Examples, Pair, Question, altered_claim, read_data
 
@@ -139,7 +141,8 @@ def predict(
             answer, span, claim = network(**collate([read[i] for i in part], device))
         for row, i in enumerate(part):
             size = len(read[i].ids)
-            first, last = best_span(span[row, :size].float().cpu().numpy(), read[i].sequence_ids)
+            own = np.array([s == 1 for s in read[i].sequence_ids])
+            first, last, _ = best_span(span[row, :size].float().cpu().numpy(), own)
             offsets = read[i].offsets
             out[i] = (
                 float(answer[row]),
@@ -148,37 +151,6 @@ def predict(
             )
     network.train()
     return out
-
-
-def best_span(logits: np.ndarray, sequence: Sequence[int | None], longest: int = 24) -> tuple[int, int]:
-    """First and last token of the likeliest span in the text."""
-    own = np.array([s == 1 for s in sequence])
-    start = np.where(own, logits[:, 0], -1e9)
-    end = np.where(own, logits[:, 1], -1e9)
-    scores = start[:, None] + end[None, :]
-    n = len(own)
-    lag = np.arange(n)[None, :] - np.arange(n)[:, None]
-    scores = np.where((lag >= 0) & (lag < longest), scores, -1e9)
-    first, last = np.unravel_index(int(scores.argmax()), scores.shape)
-    return int(first), int(last)
-
-
-def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
-    """The chance that a positive scores above a negative, ties counted half."""
-    both = np.concatenate([positive, negative])
-    ranks = np.empty(len(both))
-    order = both.argsort(kind="stable")
-    ranks[order] = np.arange(1, len(both) + 1)
-    for value in np.unique(both[np.r_[False, np.diff(np.sort(both)) == 0][np.argsort(order)]]) if len(both) else ():
-        ranks[both == value] = ranks[both == value].mean()
-    n, m = len(positive), len(negative)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m)) if n and m else float("nan")
-
-
-def normalised(text: str) -> str:
-    """SQuAD's normal form: no case, articles or punctuation."""
-    kept = "".join(c if c.isalnum() else " " for c in text.lower())
-    return " ".join(w for w in kept.split() if w not in ("a", "an", "the"))
 
 
 def figures(
