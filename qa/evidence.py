@@ -9,7 +9,8 @@ from qa.search import Hit
 # Below this similarity of the best passage the sources are called silent. On the tune split 97 in 100 answerable
 # questions lie above it, and questions about other things altogether below; it doesn't tell a near miss.
 LEAST_SCORE = 0.32
-# Below this probability of the judge's that any sentence answers they are too; chosen with `python -m evals.judge --development`.
+# Below this probability of the judge's that any sentence answers they are too; see `python -m evals.judge
+# --development`.
 LEAST_PROBABILITY = 0.1
 
 
