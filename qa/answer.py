@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -98,14 +99,14 @@ def answer(
     if is_silent(hits):
         near = hits or tuple(search(generation, encoder, without_quotes(question), k, filters, judge))
         return Answer(question, "not_found", (), (), near, index, confidence=chance)
-    return Answer(question, "answered", tuple(_quotes(generation, hits)), hits, (), index, confidence=chance)
+    return Answer(question, "answered", tuple(quotes(generation, hits)), hits, (), index, confidence=chance)
 
 
-def _quotes(generation: Generation, hits: tuple[Hit, ...]) -> list[Citation]:
+def quotes(generation: Generation, hits: Sequence[Hit]) -> list[Citation]:
     """The highlighted sentence of each of the best hits as a citation of its own."""
-    quotes: list[Citation] = []
+    found: list[Citation] = []
     for hit in (hit for hit in hits if hit.score >= CITED * hits[0].score):
         source = generation.texts.source(hit.citation.source)
         if source is not None:
-            quotes.extend(cite(source, mark.start, mark.end) for mark in hit.highlights)
-    return quotes
+            found.extend(cite(source, mark.start, mark.end) for mark in hit.highlights)
+    return found

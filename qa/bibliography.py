@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qa.csl import ALIASES, DEFAULT_STYLE, Pinpoint, Style, Styled, find_style, pandoc, process
+from qa.csl import ALIASES, Pinpoint, Style, Styled, find_style, pandoc, process
 from qa.errors import QueryError
 from qa.export import bibtex, ris
+from qa.settings import DEFAULT_STYLE
 from qa.source import Locator, Record, SourceInfo, title_key
 
 NAMES = ("author", "editor", "translator", "container-author", "collection-editor", "director", "interviewer",

@@ -23,7 +23,6 @@ from xml.etree import ElementTree
 from qa.errors import ProcessorError, QueryError
 from qa.source import Record
 
-DEFAULT_STYLE = "apa"
 ALIASES = {"mla": "modern-language-association", "chicago-notes": "chicago-notes-bibliography"}
 
 _SPACE = "http://purl.org/net/xbiblio/csl"

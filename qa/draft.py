@@ -246,7 +246,7 @@ def _valued(reading: Reading) -> bool:
     return any(any(c.isdigit() for c in d.draft + d.source) for d in reading.differences)
 
 
-# --- quotations without the finder of their own module, and citations put into a copy ---------------------
+# --- citations put into a copy -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

