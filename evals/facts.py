@@ -30,12 +30,21 @@ HEADLINES = (
     "facts@1",
     "facts@5",
     "cited",
+    "value",
     "citation_precision",
     "quote_exactness",
     "abstention_precision",
     "abstention_recall",
+    "silence_auc",
+    "refused_at_95",
+    "dispute_precision",
+    "dispute_recall",
 )
 _HEADS = {
+    "silence_auc": "silence\nAUC",
+    "refused_at_95": "refused\nat 95 %",
+    "dispute_precision": "disp.\nprec.",
+    "dispute_recall": "disp.\nrecall",
     "citation_precision": "citation\nprec.",
     "quote_exactness": "quote\nexact.",
     "abstention_precision": "abst.\nprec.",
@@ -65,7 +74,9 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a case: shares of the required facts, and what was cited; None where it doesn't apply."""
+    """What came of a case: shares of the required facts, what was cited, and whether the first value is the fact of a
+    case that has just one; None where it doesn't apply.
+    """
 
     id: str
     kind: str
@@ -79,6 +90,8 @@ class Outcome:
     citations_right: int
     quotes: int
     quotes_exact: int
+    confidence: float | None = None
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +206,12 @@ def holds(text: str, fact: Iterable[str]) -> bool:
     return False
 
 
+def says(value: str, fact: Iterable[str]) -> bool:
+    """Whether a value is a fact: it holds one of its acceptable strings as whole words, or is a part of one."""
+    acceptable = list(fact)
+    return holds(value, acceptable) or any(holds(one, [value]) for one in acceptable)
+
+
 def evaluate(
     library: Library,
     cases: Sequence[Case],
@@ -241,6 +260,10 @@ def _outcome(library: Library, case: Case) -> Outcome:
         citations_right=len(right),
         quotes=len(quotes),
         quotes_exact=sum(_is_exact(library, citation) for citation in quotes),
+        confidence=None if answer.confidence is None else round(answer.confidence, 4),
+        value=float(bool(answer.values) and says(answer.values[0].text, case.facts[0]))
+        if len(case.facts) == 1
+        else None,
     )
 
 
@@ -274,6 +297,8 @@ def _figures(outcomes: Sequence[Outcome]) -> dict[str, float | int | None]:
     silent = [o for o in outcomes if o.status == "not_found"]
     unanswerable = [o for o in outcomes if o.found_at_1 is None]
     rightly = [o for o in silent if o.found_at_1 is None]
+    disputed = [o for o in outcomes if o.status == "disputed"]
+    differing = [o for o in outcomes if o.kind == "disagreement"]
     return {
         "n": len(outcomes),
         "facts@1": _mean([o.found_at_1 or 0.0 for o in answerable]),
@@ -283,6 +308,24 @@ def _figures(outcomes: Sequence[Outcome]) -> dict[str, float | int | None]:
         "quote_exactness": _ratio(sum(o.quotes_exact for o in outcomes), sum(o.quotes for o in outcomes)),
         "abstention_precision": _ratio(len(rightly), len(silent)),
         "abstention_recall": _ratio(len(rightly), len(unanswerable)),
+        "value": _mean([o.value for o in outcomes if o.value is not None]),
+        **_silence([o.confidence or 0.0 for o in answerable], [o.confidence or 0.0 for o in unanswerable]),
+        "dispute_precision": _ratio(sum(o.kind == "disagreement" for o in disputed), len(disputed)),
+        "dispute_recall": _ratio(sum(o.status == "disputed" for o in differing), len(differing)),
+    }
+
+
+def _silence(answerable: Sequence[float], unanswerable: Sequence[float]) -> dict[str, float | None]:
+    """How well confidence tells what can be answered: the chance that it is the greater (Mann and Whitney 1947), and
+    the share of the rest refused where 95 in 100 answerable questions are answered.
+    """
+    if not answerable or not unanswerable:
+        return {"silence_auc": None, "refused_at_95": None}
+    above = sum((a > b) + (a == b) / 2 for a in answerable for b in unanswerable)
+    least = sorted(answerable)[int(0.05 * len(answerable))]
+    return {
+        "silence_auc": _ratio(above, len(answerable) * len(unanswerable)),
+        "refused_at_95": _ratio(sum(b < least for b in unanswerable), len(unanswerable)),
     }
 
 

@@ -186,7 +186,9 @@ def fact_rows(library: Library, split: str, report: Report) -> list[Row]:
                 firsts[judged].append(facts.share(case, texts[:1]) or 0.0)
                 fives[judged].append(facts.share(case, texts) or 0.0)
             if judged:
-                chances[bool(case.facts)].append(max(hit.reading.answers for hit in hits if hit.reading))
+                chances[bool(case.facts)].append(
+                    max(s.reading.answers for hit in hits for s in hit.sights if s.reading)
+                )
         report("facts", number, len(cases))
     gain = (np.asarray(firsts[True]) - np.asarray(firsts[False])).tolist()
     n = len(gain)

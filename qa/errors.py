@@ -30,7 +30,7 @@ class EncoderError(QAError):
 
 
 class JudgeError(QAError):
-    """The judge's network is missing, or isn't the one its figures were measured with."""
+    """The judge's network or the evidence's weights are missing, or aren't those the figures were measured with."""
 
 
 class IndexMissing(QAError):

@@ -1,28 +1,285 @@
-"""Evidence: do the passages found carry what the question asks, or are the sources silent?"""
+"""Evidence: what each sentence found says to a question, the value in it, and how likely it is to answer.
+
+The chance that a sentence answers is a logistic function of a few features that can be read off; its weights are in
+weights/evidence.json, fitted by `python -m training.evidence` on tuning questions alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
+from pathlib import Path
 
-from qa.search import Hit
+import numpy as np
 
-# Below this similarity of the best passage the sources are called silent. On the tune split 97 in 100 answerable
-# questions lie above it, and questions about other things altogether below; it doesn't tell a near miss.
+from qa.citation import Citation, cite
+from qa.encoder import Encoding
+from qa.errors import JudgeError
+from qa.generation import Generation
+from qa.judge import Reading
+from qa.matching import Floats, Match
+from qa.names import canon, names, present
+from qa.question import FORM_WORDS, NUMERIC, WHOLE, AskedKind, Part
+from qa.search import Hit, Sight
+from qa.source import Source
+from qa.values import Mention, admits, mentions, spoken
+from qa.words import FUNCTION_WORDS, fold, words
+
+WEIGHTS = Path(__file__).with_name("weights") / "evidence.json"
+JUDGED, PLAIN = "judged", "plain"  # with the judge's readings, and without
+RIVAL = "rival"  # whether a finding with another value disputes the likeliest one
+
+# Below this similarity of the best passage nothing is near: 97 in 100 answerable tuning questions lie above it.
 LEAST_SCORE = 0.32
-# Below this probability of the judge's that any sentence answers they are too; see `python -m evals.judge
-# --development`.
-LEAST_PROBABILITY = 0.1
+
+UNJUDGED = 2  # sentences of a passage that are looked at without the judge
+_LONGEST_TERM = 24  # words that a span may have and still be a value rather than a sentence
+_MOST_LOGIT = 7.0
+_TIME_UNITS = frozenset(("year", "month", "week", "day", "hour"))
+_PRONOUNS = frozenset("he she it they we you his her its their this that these those him them".split())
+_LABELS = frozenset("article section chapter footnote paragraph para".split())
+_MONTH = re.compile(r"\bmonth\b", re.IGNORECASE)
+_RANK = re.compile(r"\b(?:rank|ranks|ranked|place|position)\b", re.IGNORECASE)
 
 
-def is_silent(hits: Sequence[Hit]) -> bool:
-    """Whether nothing found comes near enough to a question to answer it."""
-    if not hits or max(hit.scores.get("similarity", hit.score) for hit in hits) < LEAST_SCORE:
-        return True
-    chance = confidence(hits)
-    return chance is not None and chance < LEAST_PROBABILITY
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value in a source: [start, end) of its code points, its kind, the form it is compared in, and the number or
+    date it is, if it is one.
+    """
+
+    text: str
+    start: int
+    end: int
+    kind: str
+    normalized: str
+    mention: Mention | None = None
 
 
-def confidence(hits: Sequence[Hit]) -> float | None:
-    """The judge's greatest probability that a sentence of the passages answers; None where nothing was judged."""
-    judged = [hit.reading.answers for hit in hits if hit.reading]
-    return max(judged) if judged else None
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A sentence that may answer, the value in it, what tells for and against it, and the chance that it does.
+
+    `met` is how well the sentence meets each of the question's words, and `near` how well it does with its passage and
+    the titles above, 0 to 1, shape (words,) each.
+    """
+
+    hit: Hit
+    source: Source
+    start: int
+    end: int
+    value: Found
+    features: dict[str, float]
+    chance: float
+    met: Floats = field(compare=False, repr=False)
+    near: Floats = field(compare=False, repr=False)
+
+    @property
+    def citation(self) -> Citation:
+        """The sentence, quoted."""
+        return cite(self.source, self.start, self.end)
+
+    @property
+    def sentence(self) -> str:
+        return self.source.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The logistic function's weights by feature, with `bias`, and the chance from which on it counts as true."""
+
+    weights: Mapping[str, float]
+    least: float
+
+    def chance(self, features: Mapping[str, float]) -> float:
+        """The probability that a sentence with these features answers."""
+        total = sum(weight * features.get(name, 0.0) for name, weight in self.weights.items())
+        return 1 / (1 + math.exp(-max(min(total, 40.0), -40.0)))
+
+
+@cache
+def weights(name: str) -> Weights:
+    """The fitted weights of JUDGED, PLAIN or RIVAL; JudgeError if they can't be read."""
+    try:
+        told = json.loads(WEIGHTS.read_text(encoding="utf-8"))[name]
+        return Weights({str(n): float(w) for n, w in told["weights"].items()}, float(told["least"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise JudgeError(f"{WEIGHTS} can't be read ({error!r}); install the package again") from error
+
+
+def findings(
+    generation: Generation, asked: Encoding, part: Part, hits: Sequence[Hit], weigh: Weights | None = None
+) -> list[Finding]:
+    """What the sentences to look at of some hits say to a part of a question, likeliest first; `weigh` instead of the
+    package's own weights.
+    """
+    subject = [word for word in words(part.text) if word.text not in FORM_WORDS]
+    match = Match(generation.lexicon, subject or list(words(part.text)), asked.starts)
+    best = max((_score(hit) for hit in hits), default=0.0)
+    judged = any(sight.reading for hit in hits for sight in hit.sights)
+    weigh = weigh or weights(JUDGED if judged else PLAIN)
+    out: list[Finding] = []
+    seen: set[tuple[str, int]] = set()
+    for hit in hits:
+        source = generation.texts.source(hit.citation.source)
+        for sight in hit.sights if judged else hit.sights[:UNJUDGED]:
+            if source is None or (judged and not sight.reading) or (source.id, sight.start) in seen:
+                continue
+            seen.add((source.id, sight.start))
+            value, features, met, near = _read(part, hit, sight, source, match)
+            features["lead"] = _score(hit) - best
+            chance = weigh.chance(features)
+            out.append(Finding(hit, source, sight.start, sight.end, value, features, chance, met, near))
+    return sorted(out, key=lambda f: (-round(f.chance, 9), f.source.id, f.start))
+
+
+def certainty(chance: float) -> str:
+    """A probability as a word: high, moderate or low."""
+    return "high" if chance >= 0.8 else "moderate" if chance >= 0.5 else "low"
+
+
+def is_far(hits: Sequence[Hit]) -> bool:
+    """Whether nothing found comes anywhere near; a statement, which isn't a question, is looked up with this."""
+    return not hits or max(map(_score, hits)) < LEAST_SCORE
+
+
+def _score(hit: Hit) -> float:
+    return hit.scores.get("similarity", hit.score)
+
+
+# --- features
+
+
+def _read(
+    part: Part, hit: Hit, sight: Sight, source: Source, match: Match
+) -> tuple[Found, dict[str, float], Floats, Floats]:
+    start, sentence = sight.start, source.text[sight.start : sight.end]
+    around = " ".join([hit.citation.quote, *hit.citation.locator.sections, str(source.record.get("title", ""))])
+    candidates = _candidates(part, sentence)
+    value, mass = _chosen(part, sentence, candidates, sight.reading)
+    weight = 0.25 + match.rarity
+    met = match.met(sentence, sight.met)
+    near = np.maximum(met, match.met(around, np.max([other.met for other in hit.sights], axis=0)))
+    wanting = part.kind in NUMERIC or part.kind in ("date", "person", "place")
+    features = {
+        "bias": 1.0,
+        "similarity": _score(hit),
+        "lacks": float(wanting and not candidates),
+        "wanting": float(wanting),
+        "alone": sight.score,
+        "met": float((weight * met).sum() / weight.sum()),
+        "unmet": float((match.rarity * (1 - near)).max()),
+        **_told(part.text, sentence, around),
+    }
+    if sight.reading:
+        chance = min(max(sight.reading.answers, 1e-6), 1 - 1e-6)
+        logit = math.log(chance / (1 - chance))
+        features |= {"judge": min(max(logit, -_MOST_LOGIT), _MOST_LOGIT), "span": sight.reading.span, "mass": mass}
+    placed = replace(value, start=start + value.start, end=start + value.end)
+    return placed, features, met, near
+
+
+def _told(question: str, sentence: str, around: str) -> dict[str, float]:
+    """The shares of a question's names and of its numbers and dates that stand nowhere near, or not in the sentence."""
+    named = [name for name in names(question) if not name.weak]
+    valued = mentions(question)
+    there = mentions(around)
+    return {
+        "names": _share(not present(name, around) for name in named),
+        "names_here": _share(not present(name, sentence) for name in named),
+        "values": _share(not any(admits(value, other) for other in there) for value in valued),
+    }
+
+
+def _share(truths: object) -> float:
+    told = [bool(t) for t in truths]  # type: ignore[attr-defined]
+    return sum(told) / len(told) if told else 0.0
+
+
+# --- values
+
+
+@lru_cache(maxsize=2**10)
+def _candidates(part: Part, sentence: str) -> tuple[Found, ...]:
+    """The values of a sentence that are of the kind asked for and not told by the question itself."""
+    if part.kind in NUMERIC or part.kind == "date":
+        given = mentions(part.text)
+        fitting = [m for m in mentions(sentence) if _fits(part, m)]
+        ranges = [(m, *spoken(sentence, m)) for m in fitting if all(m.normalized != g.normalized for g in given)]
+        return tuple(Found(sentence[a:b], a, b, part.kind, m.normalized, m) for m, a, b in ranges)
+    if part.kind in ("person", "place"):
+        found = [n for n in names(sentence) if n.key not in _PRONOUNS and not present(n, part.text)]
+        sure = [n for n in found if not n.weak]
+        return tuple(Found(n.text, n.start, n.end, part.kind, n.key) for n in sure or found)
+    return ()
+
+
+def _fits(part: Part, m: Mention) -> bool:
+    if part.kind == "date":
+        return m.kind == "date" and (bool(m.month) if _MONTH.search(part.text) else bool(m.low))
+    if part.kind == "duration":
+        return m.unit in _TIME_UNITS or (m.kind == "date" and m.high > m.low)
+    if m.kind != "number" or m.unit in _LABELS:
+        return False
+    if part.kind == "percent":
+        return m.unit == "percent"
+    if part.kind == "money":
+        return m.unit in ("money", "")
+    return (m.unit == "ordinal") == bool(_RANK.search(part.text)) and m.unit != "money"
+
+
+def _chosen(part: Part, sentence: str, candidates: Sequence[Found], reading: Reading | None) -> tuple[Found, float]:
+    """The value of a sentence that answers likeliest, and the probability that the judge's answer meets it."""
+    whole = Found(sentence, 0, len(sentence), _kind(part.kind, whole=True), fold(sentence))
+    span = _trimmed(sentence, reading.start, reading.end) if reading else None
+    if candidates:
+
+        def mass(one: Found) -> float:
+            if reading is None:
+                return 0.0
+            if reading.spans is None:
+                return reading.span * float(reading.start < one.end and one.start < reading.end)
+            return reading.spans.mass(one.start, one.end)
+
+        best = max(candidates, key=lambda one: (round(mass(one), 6), -one.start))
+        return (_widened(best, sentence, span) if span else best), mass(best)
+    if part.kind in WHOLE or span is None or len(sentence[slice(*span)].split()) > _LONGEST_TERM:
+        return whole, reading.span if reading else 0.0
+    a, b = span
+    return Found(sentence[a:b], a, b, _kind(part.kind), normal(sentence[a:b])), reading.span if reading else 0.0
+
+
+def _kind(asked: AskedKind, whole: bool = False) -> str:
+    """The kind of a value that isn't of the kind asked for, or that any words can be."""
+    if asked in WHOLE:
+        return {"yes_no": "statement"}.get(asked, asked)
+    return "statement" if whole else "term" if asked in ("term", "list") else "phrase"
+
+
+def _widened(value: Found, sentence: str, span: tuple[int, int]) -> Found:
+    """A value with the words around it that the judge takes for part of the answer: a hedge, a unit, a first name."""
+    a, b = span
+    text = sentence[a:b]
+    core = (value.mention.start, value.mention.end) if value.mention else (value.start, value.end)
+    if not (a <= core[0] and core[1] <= b) or len(text.split()) > len(value.text.split()) + 4:
+        return value
+    return Found(text, a, b, value.kind, value.normalized, value.mention)
+
+
+def _trimmed(sentence: str, start: int, end: int) -> tuple[int, int] | None:
+    """A range without the blanks and the stops at its ends; None if nothing is left."""
+    while start < end and sentence[start] in " \t\n,;:.":
+        start += 1
+    while start < end and sentence[end - 1] in " \t\n,;:":
+        end -= 1
+    return (start, end) if start < end else None
+
+
+def normal(text: str) -> str:
+    """Words folded, without articles and the like, parted by blanks: the form in which terms are compared."""
+    every = [word.text for word in words(text)]
+    return canon(" ".join([word for word in every if word not in FUNCTION_WORDS] or every))

@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -35,6 +35,23 @@ Logits = npt.NDArray[np.float32]
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Spans:
+    """How likely each run of a text's tokens is to be the answer.
+
+    `offsets`, shape (tokens, 2), are the half-open ranges of code points they stand in; `chances`, shape (tokens,
+    tokens), is by first and last token.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    chances: Logits
+
+    def mass(self, start: int, end: int) -> float:
+        """The probability that the answer meets the range [start, end)."""
+        met = np.flatnonzero((self.offsets[:, 0] < end) & (start < self.offsets[:, 1]))
+        return float(self.chances[: met[-1] + 1, met[0] :].sum()) if len(met) else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Whether a text answers a question, as a probability, and where: the half-open range [start, end) of its code
@@ -45,6 +62,7 @@ class Reading:
     start: int
     end: int
     span: float
+    spans: Spans | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +126,14 @@ class Judge:
     def _read(self, question: str, text: str) -> Reading:
         pair, (answers, span, _) = self._run(question, text)
         own = np.array([s == 1 and b > a for s, (a, b) in zip(pair.sequence_ids, pair.offsets, strict=True)])
-        first, last, chance = best_span(span[0], own)
-        start, end = (pair.offsets[first][0], pair.offsets[last][1]) if own.any() else (0, 0)
-        return Reading(_sigmoid(self._slope * float(answers[0]) + self._shift), start, end, chance)
+        chance = _sigmoid(self._slope * float(answers[0]) + self._shift)
+        if not own.any():
+            return Reading(chance, 0, 0, 0.0)
+        chances = span_chances(span[0], own)
+        first, last = divmod(int(chances.argmax()), len(own))
+        mine = np.flatnonzero(own)
+        spans = Spans(np.array(pair.offsets)[mine], chances[np.ix_(mine, mine)])
+        return Reading(chance, pair.offsets[first][0], pair.offsets[last][1], float(chances[first, last]), spans)
 
     def _weigh(self, statement: str, text: str) -> Claim:
         _, (_, _, claim) = self._run(statement, text)
@@ -164,17 +187,15 @@ class Judge:
         return data
 
 
-def best_span(logits: Logits, own: npt.NDArray[np.bool_]) -> tuple[int, int, float]:
-    """First and last token of the likeliest span, and its probability among all.
+def span_chances(logits: Logits, own: npt.NDArray[np.bool_]) -> Logits:
+    """The probability of each span by its first and last token, shape (tokens, tokens).
 
     `logits` has shape (tokens, 2), for a span's first and last token; `own` tells the text's tokens, shape (tokens,).
     """
     lag = np.arange(len(own))[None, :] - np.arange(len(own))[:, None]
     spans = own[:, None] & own[None, :] & (lag >= 0) & (lag < _LONGEST_SPAN)
     scores = np.where(spans, logits[:, 0][:, None] + logits[:, 1][None, :], -1e9)
-    flat = int(scores.argmax())
-    a, b = divmod(flat, len(own))
-    return a, b, float(softmax(scores.ravel())[flat])
+    return softmax(scores.ravel()).reshape(scores.shape)
 
 
 def softmax(logits: Logits) -> Logits:

@@ -11,11 +11,11 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from qa.answer import Answer, IndexRef, answer, quotes
+from qa.answer import Answer, IndexRef, answer
 from qa.citation import Citation, CitationId, cite
 from qa.encoder import TextEncoder, export, find_model, fingerprint, model_name
 from qa.errors import EncoderError, IndexDamaged, IndexMissing, NotFound, SourceError
-from qa.evidence import is_silent
+from qa.evidence import is_far
 from qa.generation import Generation, current_name, read_manifest
 from qa.index import BUILDING, Progress, build, lock
 from qa.judge import Judge, TextJudge
@@ -263,12 +263,12 @@ class Library:
 
         QueryError when it can't be asked, or for a style that doesn't exist.
         """
-        from qa.reference import Cited, finish, without_marker
+        from qa.reference import Cited, best_sentences, finish, without_marker
 
         generation = self.generation()
         hits = search(generation, self._encoder_of(generation), text, k, filters)
-        silent = is_silent(hits)
-        found = [] if silent else quotes(generation, hits)
+        silent = is_far(hits)
+        found = [] if silent else best_sentences(generation, hits)
         sources = {quote.source: _source_of(generation, quote.source) for quote in found}
         ranges = [(sources[quote.source], quote.start, quote.end) for quote in found]
         citations = [cite(source, *without_marker(source, start, end)) for source, start, end in ranges]

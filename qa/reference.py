@@ -10,12 +10,15 @@ from typing import Any, Literal
 
 from qa.answer import IndexRef
 from qa.bibliography import Entry, in_style, pandoc_citation, works
-from qa.citation import Citation
+from qa.citation import Citation, cite
+from qa.generation import Generation
 from qa.links import link, selectors
 from qa.search import Hit
 from qa.source import Locator, Source, SourceInfo
 
 _MARKER = re.compile(r"(?:[-*+•–]|\d{1,3}[.)])\s+")
+
+CITED = 0.9  # sentences are cited from passages whose score is at least this share of the best one's; tune split
 
 Use = Literal["quotation", "support"]
 
@@ -126,3 +129,13 @@ def finish(
         for draft, words in zip(drafts, styled, strict=True)
     )
     return references, tuple(entries)
+
+
+def best_sentences(generation: Generation, hits: Sequence[Hit]) -> list[Citation]:
+    """The highlighted sentence of each of the best hits as a citation of its own."""
+    found: list[Citation] = []
+    for hit in (hit for hit in hits if hit.score >= CITED * hits[0].score):
+        source = generation.texts.source(hit.citation.source)
+        if source is not None:
+            found.extend(cite(source, mark.start, mark.end) for mark in hit.highlights)
+    return found

@@ -9,11 +9,12 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from qa.evidence import certainty
 from qa.source import Locator, Record, Source, SourceInfo, count_works, year_of
 
 if TYPE_CHECKING:
     from qa.alteration import Difference
-    from qa.answer import Answer
+    from qa.answer import Answer, AnswerPart, Value
     from qa.bibliography import Bibliography, Entry
     from qa.citation import Citation
     from qa.draft import Check, Item
@@ -62,14 +63,46 @@ def _names(record: Record) -> str:
 
 
 def answer(result: Answer, explain: bool = False) -> RenderableType:
-    """A question's answer, or what comes near it when the sources are silent; `explain` adds each stage's scores."""
+    """A question's values with their witnesses, each part's in its turn, then the passages; or what comes near when the
+    sources are silent. `explain` adds each stage's scores.
+    """
     if result.status == "not_found":
         head = Text("The sources don't tell.", style="bold")
         if not result.related:
             return head
         near = Text("What comes nearest, without answering:", style="dim")
         return Group(head, near, Text(), *_hits(result.related, explain))
-    return Group(*_hits(result.passages, explain))
+    out: list[RenderableType] = []
+    for number, part in enumerate(result.parts):
+        if len(result.parts) > 1:
+            out.append(Text(visible(part.text), style="italic"))
+        out.extend(_part(part, [value for value in result.values if value.part == number]))
+        out.append(Text())
+    return Group(*out, *_hits(result.passages, explain))
+
+
+def _part(part: AnswerPart, values: Sequence[Value]) -> list[RenderableType]:
+    if part.status == "not_found":
+        return [Text("The sources don't tell this.", style="bold")]
+    out: list[RenderableType] = []
+    if part.status == "disputed":
+        out.append(Text("The sources differ.", style="bold red"))
+    for value in values:
+        head = Text(visible(" ".join(value.text.split())), style=MARK)
+        head.append(f"  {certainty(value.confidence)} confidence, {value.confidence:.2f}", style="dim not bold")
+        if value.independent_sources > 1:
+            head.append(f" · {value.independent_sources} independent sources", style="dim not bold")
+        elif len({witness.citation.source for witness in value.witnesses}) > 1:
+            head.append(" · its sources depend on one another", style="dim not bold")
+        out.append(head)
+        for witness in value.witnesses:
+            citation = witness.citation
+            place = reference(citation.record, citation.kind, citation.original_locator or citation.locator)
+            if witness.text != value.text:
+                place.append(visible(f": {' '.join(witness.text.split())}"))
+            for line in (place, *errata(citation), Text(citation.id, style="dim")):
+                out.append(Padding(line, (0, 0, 0, 3)))
+    return out
 
 
 def search(result: Search, explain: bool = False) -> RenderableType:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from qa.settings import MAX_QUESTION_CHARS
 
 Kind = Literal["original", "brief"]
+Status = Literal["answered", "disputed", "not_found"]
 EXAMPLE_ID = "yoho2021@3698d32ac9ce01a5:3381-3491"
 _DIGEST = "3698d32ac9ce01a5657f67e677b0f93222c7f22ef6b36960d9bf87fe6997cca6"
 
@@ -150,10 +151,32 @@ class Value(Closed):
     text: str = Field(description="The value as a source writes it.", examples=["54,000"])
     kind: str = Field(description="What sort of value it is.", examples=["number"])
     normalized: str = Field(description="The form in which values of one kind are compared.", examples=["54000"])
-    witnesses: list[Witness] = Field(description="Where it is said.")
+    witnesses: list[Witness] = Field(description="Where it is said, likeliest first.")
     independent_sources: int = Field(
-        ge=0, description="How many works say it; a brief and its original are one.", examples=[1]
+        ge=1,
+        description="How many sources say it that don't depend on one another: a brief and its original are one, "
+        "and so are a copy, or a source that cites another, and that one.",
+        examples=[1],
     )
+    part: int = Field(ge=0, description="Which of `parts` it answers, counted from 0.", examples=[0])
+    confidence: float = Field(ge=0, le=1, description="How likely it is to answer that part.", examples=[0.87])
+
+
+class AnswerPart(Closed):
+    """A part of a question, and what came of it."""
+
+    text: str = Field(
+        description="The question's characters [start, end), without blanks at the ends.", examples=["How many troops?"]
+    )
+    start: int = Field(ge=0, description="First code point, of the question, counted from 0.", examples=[0])
+    end: int = Field(ge=0, description="The code point after the last (half-open), of the question.", examples=[16])
+    kind: str = Field(
+        description="What it asks for: number, percent, money, duration, date, person, place, term, definition, "
+        "reason, manner, yes_no, list, or phrase.",
+        examples=["number"],
+    )
+    status: Status = Field(description="As for the whole answer.", examples=["answered"])
+    confidence: float = Field(ge=0, le=1, description="How likely what was found is to answer it.", examples=[0.87])
 
 
 class IndexRef(Closed):
@@ -173,14 +196,26 @@ class Answer(Closed):
     """What the sources say to a question, in their own words."""
 
     question: str = Field(description="The question as asked.", examples=["How many troops are based in Japan?"])
-    status: Literal["answered", "disputed", "not_found"] = Field(
+    status: Status = Field(
         description="`disputed`: sources give different values. `not_found`: the sources don't tell.",
         examples=["answered"],
     )
-    confidence: float | None = Field(description="From 0 to 1; null where none is known.", examples=[None])
-    values: list[Value] = Field(description="The values found, with the places that say them.")
-    citations: list[Citation] = Field(description="The sentences that answer; empty if not_found.")
-    passages: list[Hit] = Field(description="The passages they stand in, best first; empty if not_found.")
+    confidence: float | None = Field(
+        description="The probability that the citations answer, of the least sure part that has any; if not_found, "
+        "that the nearest sentence would.",
+        examples=[0.87],
+    )
+    certainty: Literal["high", "moderate", "low"] | None = Field(
+        description="The confidence as a word: from 0.8 high, from 0.5 moderate.", examples=["high"]
+    )
+    parts: list[AnswerPart] = Field(description="The parts of the question, in order; mostly one.")
+    values: list[Value] = Field(
+        description="The values found, with the places that say them; of a disputed part, those that can't all hold."
+    )
+    citations: list[Citation] = Field(description="The sentences that the values stand in; empty if not_found.")
+    passages: list[Hit] = Field(
+        description="The k best passages and those that the citations stand in, best first; empty if not_found."
+    )
     related: list[Hit] = Field(description="If not_found: the nearest passages, which don't answer.")
     index: IndexRef = Field(description="The index that answered.")
 

@@ -11,7 +11,7 @@ import datetime as dt
 from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qa import tokens
@@ -23,7 +23,8 @@ from qa.judge import Reading, TextJudge
 from qa.lexicon import Ranges
 from qa.settings import MAX_K, MAX_QUESTION_CHARS
 from qa.source import authors_of
-from qa.texts import Sentence, SourceEntry
+from qa.texts import SourceEntry
+from qa.tokens import Floats
 from qa.words import fold, words
 
 # Chosen on tuning questions by `python -m evals.weights`; DECISIONS.md has the figures.
@@ -48,6 +49,19 @@ class Highlight:
         return {"start": self.start, "end": self.end}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """A sentence [start, end) of a source as a question meets it: by late interaction, by each of the question's tokens
+    (best cosines, shape (question tokens,)), and what the judge says, if it read it.
+    """
+
+    start: int
+    end: int
+    score: float
+    met: Floats
+    reading: Reading | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A passage as a citation of the whole of it, the scores that ranked it, and its highlights."""
@@ -56,7 +70,7 @@ class Hit:
     score: float
     scores: dict[str, float]
     highlights: tuple[Highlight, ...]
-    reading: Reading | None = None  # what the judge says of the first highlight
+    sights: tuple[Sight, ...] = field(default=(), compare=False, repr=False)  # the sentences to look at, best first
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -118,9 +132,20 @@ def search(
     in quotation marks must stand in every passage found. QueryError when the question is empty or too long, or k is out
     of range.
     """
+    return find(generation, encoder, question, k, filters, judge)[1]
+
+
+def find(
+    generation: Generation,
+    encoder: TextEncoder,
+    question: str,
+    k: int,
+    filters: Filters = Filters(),
+    judge: TextJudge | None = None,
+) -> tuple[Encoding, list[Hit]]:
+    """As `search`, with the encoded question."""
     check_question(question, encoder)
-    if not 1 <= k <= MAX_K:
-        raise QueryError(f"k is {k}; it can be 1 to {MAX_K}")
+    check_k(k)
     asked = encoder.encode(question, "question")
     within = None if filters == Filters() else filters.admit(generation.texts.entries)
     fused = candidates(generation, asked, question, max(DEPTH, k), within)
@@ -130,31 +155,29 @@ def search(
     hits = []
     for ranked in found[:k]:
         source, passage = generation.texts.passage(ranked.number)
-        best = ranked.sentence
+        best = ranked.sights[:1]
         hits.append(
             Hit(
                 citation=cite(source, passage.start, passage.end),
                 score=ranked.score,
                 scores=ranked.scores,
-                highlights=(Highlight(best.start, best.end),) if best else (),
-                reading=ranked.reading,
+                highlights=tuple(Highlight(sight.start, sight.end) for sight in best),
+                sights=ranked.sights,
             )
         )
-    return hits
+    return asked, hits
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A passage by number, its score, the stages' scores behind it, its sentence that best meets the question, how well
-    each of its sentences does by late interaction, and what the judge says of that sentence.
+    """A passage by number, its score, the stages' scores behind it, and its sentences, those that best meet the
+    question first; after the judge, only those that it read, or the best one if it read none.
     """
 
     number: int
     score: float
     scores: dict[str, float]
-    sentence: Sentence | None = None
-    sentences: tuple[tuple[Sentence, float], ...] = ()
-    reading: Reading | None = None
+    sights: tuple[Sight, ...] = ()
 
 
 def candidates(
@@ -183,13 +206,15 @@ def rerank(generation: Generation, asked: Encoding, fused: Sequence[Ranked], dep
     matrices = tokens.similarities([codes for codes, _ in stored], question)
     ranked = []
     for candidate, (_, parts), similarity in zip(chosen, stored, matrices, strict=True):
-        whole, single = tokens.late_interaction(similarity, [(part.first, part.last) for part in parts])
-        best = max(range(len(parts)), key=lambda i: (single[i], -i), default=None)
-        late = whole if best is None else (whole + single[best]) / 2
+        ranges = [(part.first, part.last) for part in parts]
+        whole, single = tokens.late_interaction(similarity, ranges)
+        met = tokens.met(similarity, ranges)
+        sights = [Sight(p.start, p.end, alone, row) for p, alone, row in zip(parts, single, met, strict=True)]
+        sights.sort(key=lambda sight: (-sight.score, sight.start))
+        late = (whole + sights[0].score) / 2 if sights else whole
         scores = {**candidate.scores, "late": late}
         score = sum(weight * scores[stage] for stage, weight in FINAL_WEIGHTS.items())
-        met = tuple(zip(parts, single, strict=True))
-        ranked.append(Ranked(candidate.number, score, scores, None if best is None else parts[best], met))
+        ranked.append(Ranked(candidate.number, score, scores, tuple(sights)))
     return _best_first(ranked)
 
 
@@ -200,22 +225,21 @@ def judged(
 
     A passage none of whose sentences is read counts as one that doesn't answer.
     """
-    near = [(one.score + met, i, part, met) for i, one in enumerate(ranked) for part, met in one.sentences]
+    near = [(one.score + sight.score, i, sight) for i, one in enumerate(ranked) for sight in one.sights]
     near = sorted(near, key=lambda n: (-round(n[0], 9), n[1], n[2].start))[:most]
     texts = {i: generation.texts.passage(ranked[i].number)[0].text for i in sorted({n[1] for n in near})}
-    readings = judge.read(question, [texts[i][part.start : part.end] for _, i, part, _ in near])
-    best: dict[int, tuple[float, Sentence, Reading]] = {}
-    for (_, i, part, met), reading in zip(near, readings, strict=True):
-        joined = (1 - JUDGED) * met + JUDGED * reading.answers
-        if i not in best or joined > best[i][0]:
-            best[i] = (joined, part, reading)
+    readings = judge.read(question, [texts[i][sight.start : sight.end] for _, i, sight in near])
+    read: dict[int, list[tuple[float, Sight]]] = {}
+    for (_, i, sight), reading in zip(near, readings, strict=True):
+        joined = (1 - JUDGED) * sight.score + JUDGED * reading.answers
+        read.setdefault(i, []).append((joined, replace(sight, reading=reading)))
     out = []
     for i, one in enumerate(ranked):
-        _, sentence, found = best.get(i, (0.0, one.sentence, None))
-        answers = found.answers if found else 0.0
+        mine = [sight for _, sight in sorted(read.get(i, ()), key=lambda r: (-r[0], r[1].start))]
+        answers = mine[0].reading.answers if mine and mine[0].reading else 0.0
         score = (1 - JUDGED) * one.score + JUDGED * answers
         scores = {**one.scores, "similarity": one.score, "judge": answers}
-        out.append(replace(one, score=score, scores=scores, sentence=sentence, reading=found))
+        out.append(replace(one, score=score, scores=scores, sights=tuple(mine) or one.sights[:1]))
     return _best_first(out)
 
 
@@ -234,6 +258,12 @@ def check_question(question: str, encoder: TextEncoder) -> None:
     tokens, most = encoder.count(question, "question"), encoder.spec.max_tokens
     if tokens > most:
         raise QueryError(f"the question has {tokens} tokens and the model reads {most}; shorten it")
+
+
+def check_k(k: int) -> None:
+    """QueryError unless so many passages can be asked for."""
+    if not 1 <= k <= MAX_K:
+        raise QueryError(f"k is {k}; it can be 1 to {MAX_K}")
 
 
 def _intersect(numbers: Sequence[int], ranges: Ranges | None) -> Ranges:

@@ -81,14 +81,25 @@ def _threads() -> Any:
     return ThreadpoolController()
 
 
+def met(similarity: Floats, sentences: Sequence[tuple[int, int]]) -> Floats:
+    """How well each sentence meets each of a question's tokens, shape (sentences, question tokens); empty ones not.
+
+    The sentences are ranges of tokens that follow one another and hold all of the passage's between them.
+    """
+    found = np.zeros((len(sentences), similarity.shape[1]), dtype=np.float32)
+    filled = [i for i, (first, last) in enumerate(sentences) if first < last]
+    if filled and similarity.size:
+        found[filled] = np.maximum.reduceat(similarity, [sentences[i][0] for i in filled], axis=0)
+    return found
+
+
 def late_interaction(similarity: Floats, sentences: Sequence[tuple[int, int]]) -> tuple[float, list[float]]:
     """How well a passage meets a question, and how well each of its sentences does by itself: 0 to 1.
 
-    The sentences are ranges of tokens that follow one another and hold all of the passage's between them.
+    The sentences are as for `met`.
     """
     filled = [i for i, (first, last) in enumerate(sentences) if first < last]
     if not filled or not similarity.size:
         return 0.0, [0.0] * len(sentences)
-    met = np.maximum.reduceat(similarity, [sentences[i][0] for i in filled], axis=0)
-    scores = dict(zip(filled, met.mean(axis=1).tolist(), strict=True))
-    return float(met.max(axis=0).mean()), [scores.get(i, 0.0) for i in range(len(sentences))]
+    found = met(similarity, sentences)
+    return float(found[filled].max(axis=0).mean()), [float(row.mean()) for row in found]

@@ -14,6 +14,7 @@ from typing import Literal
 TOLERANCE = 0.01  # what "approximately" lets a number differ by, as a share of the larger
 HEADROOM = 1.25  # how far "over" and "under" reach, as a factor
 
+_HEDGE_REACH = 24  # code points
 ValueKind = Literal["number", "date"]
 
 _ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -155,6 +156,15 @@ def mentions(text: str) -> tuple[Mention, ...]:
     return tuple(sorted(found, key=lambda each: each.start))
 
 
+def spoken(text: str, mention: Mention) -> tuple[int, int]:
+    """The range of a number with the hedge before it and the unit after it: "about 41 metres"; of a date, its own."""
+    if mention.kind == "date":
+        return mention.start, mention.end
+    hedge = _hedge_match(text, mention.start)
+    start = hedge.start() + max(0, mention.start - _HEDGE_REACH) if hedge else mention.start
+    return start, _end_of_unit(text, mention.end) if mention.unit in _UNITS else mention.end
+
+
 def _bounds(a: Mention) -> tuple[float, float]:
     """The range a number means: "over 80" speaks of a few more, and wouldn't be said of 180."""
     low = a.low / HEADROOM if a.hedge == "under" else a.low
@@ -286,6 +296,12 @@ def _end_of_unit(text: str, end: int) -> int:
     return match.end() if match else end
 
 
+def _hedge_match(text: str, start: int) -> re.Match[str] | None:
+    """The hedge right before a number, counted from `_HEDGE_REACH` code points before it."""
+    pattern = rf"\b(?:{_HEDGE})\s+(?:the\s+)?(?:US)?$"
+    return re.search(pattern, text[max(0, start - _HEDGE_REACH) : start], re.IGNORECASE)
+
+
 def _hedge_before(text: str, start: int) -> str:
-    match = re.search(rf"\b(?:{_HEDGE})\s+(?:the\s+)?(?:US)?$", text[max(0, start - 24) : start], re.IGNORECASE)
+    match = _hedge_match(text, start)
     return match.lastgroup or "" if match else ""

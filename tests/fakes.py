@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from qa.encoder import EncoderSpec, Encoding, Role
+from qa.evidence import JUDGED, PLAIN, RIVAL, Weights
 
 _WORD = re.compile(r"\w+")
 
@@ -37,3 +38,12 @@ class WordEncoder:
     def save(self, folder: Path) -> None:
         """Write `encoder.json`, which is all there is."""
         (folder / "encoder.json").write_text(json.dumps(asdict(self.spec)))
+
+
+# Evidence weighed by hand, so that no test of ours leans on what was fitted: words met tell for a sentence, a value of
+# the kind asked for must be there; what is itself likely disputes.
+BY_HAND = {
+    PLAIN: Weights({"bias": -3.0, "met": 6.0, "lacks": -4.0, "names": -3.0, "values": -3.0}, 0.3),
+    JUDGED: Weights({"judge": 1.0}, 0.3),
+    RIVAL: Weights({"rival": 1.0}, 0.5),
+}

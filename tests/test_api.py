@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from qa import schema
-from qa.answer import Answer, IndexRef, Value
+from qa.answer import Answer, AnswerPart, IndexRef, Value, Witness
 from qa.api import MAX_BODY_BYTES, PROBLEM, create_app
 from qa.citation import cite
 from qa.errors import EncoderError
@@ -172,8 +172,11 @@ def test_what_cites_nothing_has_no_verdicts(client: TestClient) -> None:
 def test_value_has_a_model(library: Library) -> None:
     source = library.source("lights")
     at = source.text.index("41 metres")
-    value = Value("41 metres", "quantity", "41 m", (cite(source, at, at + 9),), 1)
-    answer = Answer(QUESTION, "disputed", (), (), (), IndexRef("0", "words", True), (value,), 0.5).to_dict()
+    witness = Witness(cite(source, at, at + 9), at, at + 9, "41 metres")
+    value = Value("41 metres", "number", "41 metre", (witness,), 1, 0, 0.5)
+    part = AnswerPart(QUESTION, 0, len(QUESTION), "number", "disputed", 0.5)
+    index = IndexRef("0", "words", True)
+    answer = Answer(QUESTION, "disputed", (), (), (), index, (value,), (part,), 0.5).to_dict()
     assert schema.Answer.model_validate_json(json.dumps(answer), strict=True).model_dump() == answer
 
 

@@ -25,16 +25,17 @@ MOST_LINES = 500
 HOUSE = """
 errors
 settings words source tokens
-structure passage citation encoder judge folding fairness csl export polarity names values assertion
+structure passage citation encoder judge folding fairness csl export polarity names values assertion question
 alteration bibliography links prose
 quotation
 verification
-loaders lexicon texts
+loaders lexicon texts matching
 vectors
 generation
 index
 search
 evidence claim
+agreement
 answer draft
 reference
 library

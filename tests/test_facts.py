@@ -269,12 +269,13 @@ def report(*outcomes: Outcome) -> dict[str, Any]:
 
 
 HAND_MADE = (
-    outcome("a", found_at_1=1.0, found_at_5=1.0, cited=1.0, citations=2, citations_right=1, quotes=7, quotes_exact=7),
+    outcome("a", found_at_1=1.0, found_at_5=1.0, cited=1.0, citations=2, citations_right=1, quotes=7, quotes_exact=7,
+            confidence=0.9, value=1.0),
     outcome("b", "several", found_at_1=0.5, found_at_5=1.0, cited=0.5, citations=2, citations_right=2, quotes=7,
-            quotes_exact=7),
-    outcome("c", paraphrase=True, status="not_found", quotes=5, quotes_exact=5),
-    outcome("d", "unanswerable", status="not_found"),
-    outcome("e", "unanswerable", citations=3, quotes=1),
+            quotes_exact=7, confidence=0.6),
+    outcome("c", paraphrase=True, status="not_found", quotes=5, quotes_exact=5, confidence=0.2, value=0.0),
+    outcome("d", "unanswerable", status="not_found", confidence=0.1),
+    outcome("e", "unanswerable", status="disputed", citations=3, quotes=1, confidence=0.5),
     outcome("f", split="tune"),
 )  # fmt: skip
 
@@ -290,6 +291,11 @@ def test_figures_of_hand_made_outcomes() -> None:
         "quote_exactness": 0.95,  # 19 of 20
         "abstention_precision": 0.5,  # of c and d, d rightly
         "abstention_recall": 0.5,  # of d and e, d
+        "value": 0.5,  # of a and c, a
+        "silence_auc": 0.8333,  # of the six pairs of a, b, c with d, e, all but c with e
+        "refused_at_95": 0.5,  # below c, which must be answered, lies d
+        "dispute_precision": 0.0,
+        "dispute_recall": None,
     }
     assert figures["score"]["unanswerable"]["facts@1"] is None
     assert figures["score"]["single"]["abstention_recall"] is None

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa.errors import JudgeError
-from qa.judge import FILES, WEIGHTS, Claim, Judge, Reading, best_span, softmax
+from qa.judge import FILES, WEIGHTS, Claim, Judge, Reading, softmax, span_chances
 from qa.library import Library
 from qa.settings import Settings
 from tests.conftest import RealIndex
-from tests.fakes import WordEncoder
+from tests.fakes import BY_HAND, WordEncoder
 
 QUESTION = "How many soldiers are stationed in the harbour?"
 TEXT = "About 4,300 soldiers are stationed in the harbour, and the fleet lies farther north."
@@ -99,11 +99,11 @@ def test_no_texts_no_readings(judge: Judge) -> None:
 def test_the_best_span_lies_in_the_text(rows: list[tuple[float, float, bool]]) -> None:
     logits = np.array([row[:2] for row in rows], dtype=np.float32)
     own = np.array([row[2] for row in rows])
-    first, last, chance = best_span(logits, own)
-    assert 0 <= first <= last < len(rows)
-    assert 0 < chance <= 1 + 1e-5
+    chances = span_chances(logits, own)
+    first, last = divmod(int(chances.argmax()), len(rows))
+    assert chances.sum() == pytest.approx(1, abs=1e-4)
     if own.any():
-        assert own[first] and own[last]
+        assert own[first] and own[last] and first <= last
         spans = [
             (logits[a, 0] + logits[b, 1]) for a in np.flatnonzero(own) for b in np.flatnonzero(own) if a <= b < a + 24
         ]
@@ -161,6 +161,8 @@ def test_the_light_road_holds() -> None:
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     monkeypatch.setattr("qa.search.JUDGED", 0.5)
+    for module in ("answer", "evidence", "agreement"):
+        monkeypatch.setattr(f"qa.{module}.weights", BY_HAND.__getitem__)
     sources = tmp_path / "sources"
     sources.mkdir()
     (sources / "one.txt").write_text("The harbour has a crane. The harbour has soldiers and cranes.\n\n" * 3)
@@ -171,7 +173,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
 def test_search_is_judged_only_if_asked(library: Library) -> None:
     plain = library.search("harbour soldiers")
     assert plain.index.judge is None
-    assert all("judge" not in hit.scores and hit.reading is None for hit in plain.hits)
+    assert all("judge" not in hit.scores and hit.sights[0].reading is None for hit in plain.hits)
     judged = library.search("harbour soldiers", judge=True)
     assert judged.index.judge == "keyword"
     best = judged.hits[0]
@@ -183,18 +185,18 @@ def test_search_is_judged_only_if_asked(library: Library) -> None:
 
 def test_an_answer_is_judged_unless_told_otherwise(library: Library) -> None:
     judged = library.ask("harbour soldiers")
-    assert judged.confidence == 0.9
+    assert judged.confidence == pytest.approx(0.9)
     assert judged.index.judge == "keyword"
     plain = library.ask("harbour soldiers", judge=False)
-    assert plain.confidence is None
+    assert plain.confidence is not None and plain.confidence > 0.9
     assert plain.index.judge is None
 
 
 def test_settings_can_turn_it_off(library: Library) -> None:
     off = Settings(library.settings.sources, library.settings.index, judge=False)
     quiet = Library(off, encoder=WordEncoder(), judge=KeywordJudge("lighthouse"))
-    assert quiet.ask("harbour soldiers").confidence is None
-    assert quiet.ask("harbour soldiers", judge=True).confidence == 0.9
+    assert quiet.ask("harbour soldiers").index.judge is None
+    assert quiet.ask("harbour soldiers", judge=True).confidence == pytest.approx(0.9)
 
 
 def test_what_nothing_read_answers_is_not_found(library: Library) -> None:

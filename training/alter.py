@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from qa.words import FUNCTION_WORDS, words
 
 Kind = Literal["number", "date", "name", "negation", "direction"]
 KINDS: tuple[Kind, ...] = ("number", "date", "name", "negation", "direction")
@@ -68,6 +73,50 @@ def alter(text: str, kind: Kind, names: Sequence[str], draw: random.Random) -> s
 def names_in(text: str) -> list[str]:
     """Runs of capitalised words that don't open a sentence."""
     return [m.group() for m in _NAME.finditer(text) if m.group() not in _MONTHS]
+
+
+# --- words of a like kind
+
+_LIKE, _TOO_LIKE = 0.25, 0.5  # cosines of word vectors between which a word is of the same kind and yet another thing
+_ENDINGS = ("ing", "ed", "s", "ly", "er", "est", "ian", "ese", "")
+
+
+def like_words(
+    vocabulary: Sequence[str], vectors: npt.NDArray[np.float32], most: int = 12
+) -> dict[str, tuple[str, ...]]:
+    """For each word those that could stand in its place and mean something else: "troops" → "weapons", "battles".
+
+    Neighbours among static word vectors, shape (words, width), but for the nearest, which may mean the same, and for
+    other forms of the word; where enough have its ending, only those.
+    """
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = {}
+    for word, row in zip(vocabulary, unit, strict=True):
+        near = unit @ row
+        others = [vocabulary[i] for i in np.argsort(-near, kind="stable")[:80] if _LIKE <= near[i] < _TOO_LIKE]
+        others = [other for other in others if other[:4] != word[:4]]
+        ending = next(e for e in _ENDINGS if word.endswith(e))
+        same = [other for other in others if next(e for e in _ENDINGS if other.endswith(e)) == ending]
+        chosen = tuple((same if len(same) > 2 else others)[:most])
+        if chosen:
+            found[word] = chosen
+    return found
+
+
+def swap(
+    one: str, other: str, like: Mapping[str, Sequence[str]], draw: random.Random
+) -> tuple[str, str, tuple[str, str]] | None:
+    """Two texts with a content word that both have put for one of its kind that neither has, and the two words."""
+    both = {word.text for word in words(one)} & {word.text for word in words(other)} - FUNCTION_WORDS
+    there = {word.text for word in words(f"{one} {other}")}
+    choices = sorted((word, new) for word in both for new in like.get(word, ()) if new not in there)
+    if not choices:
+        return None
+    old = draw.choice(sorted({word for word, _ in choices}))
+    new = draw.choice([new for word, new in choices if word == old])
+    put = re.compile(rf"\b{re.escape(old)}\b", re.IGNORECASE)
+    changed = put.sub(new, one), put.sub(new, other)
+    return None if changed[0] == one or changed[1] == other else (*changed, (old, new))
 
 
 def _replace(text: str, match: re.Match[str], new: str) -> str:

@@ -10,15 +10,16 @@ import random
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from qa.lexicon import Lexicon, write_lexicon
+from qa.values import mentions
 from qa.words import sentences, words
-from training.alter import KINDS, Kind, alter, names_in
+from training.alter import KINDS, Kind, alter, names_in, swap
 
 TEST = frozenset(("Harvard_University", "Steam_engine", "Islamism", "Force"))
 DEVELOPMENT = frozenset(("Normans", "1973_oil_crisis"))
@@ -150,20 +151,44 @@ def _squad1(folder: Path) -> list[Question]:
         near = dict.fromkeys(r["sentence"] for r in rows[max(0, i - 12) : i + 13])
         near.pop(row["sentence"])
         texts = (row["sentence"], *near)
-        out.append(Question(row["question"], f"squad1:{i // 25}", texts, (0,), cased=False))
+        span = asked_value(row["question"], row["sentence"])
+        out.append(Question(row["question"], f"squad1:{i // 25}", texts, (0,), (span,) if span else (), cased=False))
     return out
 
 
 def _selqa(folder: Path) -> Iterator[Question]:
     for row in _lines(folder / "selqa.jsonl"):
-        yield Question(row["question"], f"selqa:{row['article']}", tuple(row["sentences"]), tuple(row["answers"]))
+        spans = [asked_value(row["question"], row["sentences"][i]) for i in row["answers"]]
+        told = tuple(span for span in spans if span)
+        yield Question(row["question"], f"selqa:{row['article']}", tuple(row["sentences"]), tuple(row["answers"]),
+                       told if len(told) == len(spans) else ())  # fmt: skip
+
+
+_ASKS = {
+    "date": re.compile(r"^(?:when|in (?:what|which) year|(?:on |in )?what (?:year|date|month|day))\b|\b(?:in|on) "
+                       r"(?:what|which) (?:year|date|month)\b", re.IGNORECASE),
+    "number": re.compile(r"\bhow (?:many|much)\b|\bwhat (?:percent|percentage|number|fraction)\b", re.IGNORECASE),
+}  # fmt: skip
+
+
+def asked_value(question: str, sentence: str) -> tuple[int, int] | None:
+    """Where the answer stands, if a date or a number is asked for and the sentence has just one that isn't asked with.
+
+    For data that name the answering sentence and not the answer.
+    """
+    for kind, asks in _ASKS.items():
+        if asks.search(question):
+            said = {m.normalized for m in mentions(question)}
+            found = [m for m in mentions(sentence) if m.kind == kind and m.normalized not in said]
+            return (found[0].start, found[0].end) if len(found) == 1 else None
+    return None
 
 
 class Examples:
-    """Draws training examples without end, from a seed."""
+    """Draws training examples without end, from a seed; `like` are words that may be put for each word."""
 
-    def __init__(self, data: Data, seed: int) -> None:
-        self.data = data
+    def __init__(self, data: Data, seed: int, like: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.data, self.like = data, like or {}
         self.draw = random.Random(seed)
         train = data.questions["train"]
         self.squad2 = [q for q in train if not q.article.startswith(("squad1:", "selqa:"))]
@@ -174,6 +199,7 @@ class Examples:
             write_lexicon(Path(folder, "words"), self.pool)
             self.lexicon = Lexicon(Path(folder, "words"))  # mapped, so that it outlives its folder's name
         self.fm2 = data.claims["train"]
+        self.told = [q for q in train if q.gold and q.spans]
         self.all_names = sorted({n for a, ns in data.names.items() if a not in TEST for n in ns})
         self._queues: dict[int, list[Question]] = {}
 
@@ -186,19 +212,16 @@ class Examples:
         if question.gold:
             pick = self.draw.randrange(len(question.gold))
             gold = question.sentences[question.gold[pick]]
-            pairs.append(Pair(question.text, gold, True, question.spans[pick] if question.spans else None))
-            altered = self._altered_question(question, gold)
-            if altered and self.draw.random() < 0.5:
-                pairs.append(Pair(altered, gold, False))
+            pairs += self._near_misses(question, gold, question.spans[pick] if question.spans else None)
         elif question.plausible is not None:
             pairs.append(Pair(question.text, question.sentences[question.plausible], False))
             others.remove(question.plausible)
         picked = self.draw.sample(others, min(1 + (self.draw.random() < 0.5), len(others)))
-        pairs += [Pair(question.text, question.sentences[i], False) for i in picked]
+        pairs += [Pair(pairs[0].question if pairs else question.text, question.sentences[i], False) for i in picked]
         if question.gold:
             mined = [n for n, _ in self.lexicon.matching(question.text.replace('"', " "), 8)]
             far = [self.pool[n] for n in mined if self.pool[n] not in question.sentences]
-            wanted = max(1, 4 - len(pairs))
+            wanted = max(1, 5 - len(pairs))
             pairs += [Pair(question.text, text, False) for text in far[: wanted + 1][-wanted:]]
         return pairs
 
@@ -208,6 +231,26 @@ class Examples:
             queue.extend(questions)
             self.draw.shuffle(queue)
         return queue.pop()
+
+    def _near_misses(self, question: Question, gold: str, span: tuple[int, int] | None) -> list[Pair]:
+        """The question with its sentence, and one of the two with a thing changed, so that they don't meet any more.
+
+        At times both are changed alike, and meet: that a word looks odd must not tell.
+        """
+        pairs = [Pair(question.text, gold, True, span)]
+        chance = self.draw.random()
+        if chance < 0.3:
+            altered = self._altered_question(question, gold)
+            return [*pairs, Pair(altered, gold, False)] if altered else pairs
+        swapped = swap(question.text, gold, self.like, self.draw) if chance < 0.9 else None
+        if not swapped:
+            return pairs
+        asked, said, _ = swapped
+        if chance < 0.6:
+            return [*pairs, Pair(asked, gold, False)]
+        if chance < 0.75:
+            return [*pairs, Pair(question.text, said, False)]
+        return [Pair(asked, said, True), Pair(asked, gold, False), Pair(question.text, said, False)]
 
     def _altered_question(self, question: Question, gold: str) -> str | None:
         """The question with one thing changed that its answering sentence says too, so that it answers no more."""
@@ -228,13 +271,15 @@ class Examples:
     def claim(self) -> Claim:
         """A statement and a text that supports it, contradicts it, or does neither."""
         chance = self.draw.random()
-        if chance < 0.25:
+        if chance < 0.22:
             claim = self.draw.choice(self.fm2)
             if self.draw.random() < 0.1:
                 return Claim(claim.statement, self.draw.choice(self.fm2).text, NEITHER)
             return claim
-        if chance < 0.5:
+        if chance < 0.47:
             return self._from_question()
+        if chance < 0.55:
+            return self._swapped_claim()
         return altered_claim(self._sentence(), self.data.names, self.draw, self.pool, self.lexicon)
 
     def _sentence(self) -> tuple[str, str]:
@@ -248,7 +293,7 @@ class Examples:
 
     def _from_question(self) -> Claim:
         while True:
-            question = self.draw.choice(self.squad2)
+            question = self.draw.choice(self.squad2 if self.draw.random() < 0.6 else self.told or self.squad2)
             if question.gold and question.spans:
                 gold = question.sentences[question.gold[0]]
                 a, b = question.spans[0]
@@ -257,7 +302,7 @@ class Examples:
                     return Claim(statement(question.text, answer), gold, SUPPORTS)
                 kinds: list[Kind] = ["number", "date", "name"]
                 for kind in self.draw.sample(kinds, 3):
-                    wrong = alter(f"x {answer}", kind, self.data.names[question.article], self.draw)
+                    wrong = alter(f"x {answer}", kind, self.data.names.get(question.article) or (), self.draw)
                     if wrong:
                         return Claim(statement(question.text, wrong[2:]), gold, CONTRADICTS)
                 altered = self._altered_question(question, gold)
@@ -266,6 +311,15 @@ class Examples:
             elif question.plausible is not None and self.draw.random() < 0.5:
                 text = question.sentences[question.plausible]
                 return Claim(statement(question.text, question.plausible_text), text, _NOT_TOLD)
+
+    def _swapped_claim(self) -> Claim:
+        """A sentence told with one word put for another of its kind, in the statement alone or in its text too."""
+        text, _ = self._sentence()
+        swapped = swap(retold(text, self.draw), text, self.like, self.draw)
+        if not swapped:
+            return Claim(retold(text, self.draw), text, SUPPORTS)
+        statement, said, _ = swapped
+        return Claim(statement, said, SUPPORTS) if self.draw.random() < 0.35 else Claim(statement, text, _NOT_TOLD)
 
 
 _WH = re.compile(

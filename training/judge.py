@@ -13,7 +13,9 @@ import json
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,36 @@ from tqdm import tqdm
 
 from evals.judge import auc, normalised
 from qa.encoder import find_model
-from qa.judge import best_span
+from qa.judge import span_chances
 from qa.settings import BUNDLED_MODEL
-from training.examples import Claim, Examples, Pair, Question, altered_claim, read_data
+from qa.words import FUNCTION_WORDS, words
+from training.alter import like_words
+from training.examples import Claim, Data, Examples, Pair, Question, altered_claim, read_data
 
 MAX_TOKENS = 160
 GROUPS, CLAIMS = 10, 20  # a step's questions, with four or so texts each, and its statements
+PARTS = (0.4, 0.7, 0.9)  # where a step's texts, sorted by length, are parted into batches
 AVERAGED = 0.997
+WARM, COOL = 0.02, 0.35  # shares of the steps in which the rate rises, and in which it falls
+
+
+class Dropout(nn.Module):
+    """Dropout by a random byte an element; torch's own on a CPU took a quarter of each step."""
+
+    _THRESHOLD = 26  # of 256: a tenth
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draw = np.random.default_rng(0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return x
+        if x.is_cuda:
+            return functional.dropout(x, self._THRESHOLD / 256)
+        drawn = np.frombuffer(bytearray(self.draw.bytes(x.numel())), dtype=np.uint8)
+        kept = torch.from_numpy(drawn >= self._THRESHOLD).view(x.shape)
+        return x * (kept.to(x.dtype) * (256 / (256 - self._THRESHOLD)))
 
 
 class Network(nn.Module):
@@ -42,10 +67,21 @@ class Network(nn.Module):
         super().__init__()
         from transformers import AutoModel
 
-        self.trunk = AutoModel.from_pretrained(str(find_model(BUNDLED_MODEL)), attn_implementation="eager")
+        self.trunk = AutoModel.from_pretrained(
+            str(find_model(BUNDLED_MODEL)), attn_implementation="eager", attention_probs_dropout_prob=0.0
+        )
+        for module in list(self.trunk.modules()):
+            for name, part in module.named_children():
+                if isinstance(part, nn.Dropout) and part.p:
+                    setattr(module, name, Dropout())
         self.trunk.embeddings.word_embeddings.weight.requires_grad_(False)
         width = self.trunk.config.hidden_size
         self.answers, self.claim, self.span = nn.Linear(2 * width, 1), nn.Linear(2 * width, 3), nn.Linear(width, 2)
+
+    def seed(self, *numbers: int) -> None:
+        """Start the dropout's randomness anew."""
+        for number, part in enumerate(part for part in self.modules() if isinstance(part, Dropout)):
+            part.draw = np.random.default_rng((*numbers, number))
 
     def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> tuple[Any, Any, Any]:
         """Answers (n), span (n, tokens, 2: first and last token), claim (n, 3: supports, contradicts, neither)."""
@@ -66,7 +102,7 @@ def tokenizer() -> Tokenizer:
 
 def collate(read: Sequence[Any], device: str) -> dict[str, torch.Tensor]:
     """Padded inputs of some tokenised pairs."""
-    width = -(-max(len(r.ids) for r in read) // 16) * 16  # few shapes, so that memory is used again
+    width = -(-max(len(r.ids) for r in read) // 8) * 8  # few shapes, so that memory is used again
     out = {
         n: torch.zeros((len(read), width), dtype=torch.long) for n in ("input_ids", "attention_mask", "token_type_ids")
     }
@@ -90,10 +126,10 @@ def loss_of(network: Network, tok: Tokenizer, groups: list[list[Pair]], claims: 
     pairs = [pair for group in groups for pair in group]
     read = [tok.encode(p.question, p.text) for p in pairs] + [tok.encode(c.statement, c.text) for c in claims]
     order = sorted(range(len(read)), key=lambda i: len(read[i].ids))
-    half = len(order) * 2 // 3
+    cuts = [0, *(round(len(order) * share) for share in PARTS), len(order)]
     answers: dict[int, Any] = {}
     span_losses, claim_losses = [], []
-    for part in (order[:half], order[half:]):
+    for part in (order[a:b] for a, b in pairwise(cuts) if a < b):
         answer, span, claim = network(**collate([read[i] for i in part], device))
         for row, i in enumerate(part):
             if i >= len(pairs):
@@ -142,7 +178,7 @@ def predict(
         for row, i in enumerate(part):
             size = len(read[i].ids)
             own = np.array([s == 1 for s in read[i].sequence_ids])
-            first, last, _ = best_span(span[row, :size].float().cpu().numpy(), own)
+            first, last = divmod(int(span_chances(span[row, :size].float().cpu().numpy(), own).argmax()), size)
             offsets = read[i].offsets
             out[i] = (
                 float(answer[row]),
@@ -192,15 +228,13 @@ def train(data_folder: Path, out: Path, steps: int, seed: int, rate: float, ever
     torch.manual_seed(seed)
     network, tok = Network().to(device), tokenizer()
     average = {n: p.detach().clone() for n, p in network.named_parameters() if p.requires_grad}
-    examples = Examples(data, seed)
+    examples = Examples(data, seed, like_words_of(data, network, tok))
     decay = [p for n, p in network.named_parameters() if p.requires_grad and p.dim() > 1]
     flat = [p for n, p in network.named_parameters() if p.requires_grad and p.dim() <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decay, "weight_decay": 0.01}, {"params": flat, "weight_decay": 0.0}], lr=rate
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min((s + 1) / (0.05 * steps), max(0.02, 0.5 + 0.5 * math.cos(math.pi * s / steps)))
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_rate(step / steps))
     done, best = 0, -1.0
     checkpoint = out / "last.pt"
     if checkpoint.exists():
@@ -218,6 +252,7 @@ def train(data_folder: Path, out: Path, steps: int, seed: int, rate: float, ever
     network.train()
     numbers = range(done + 1, steps + 1)
     for step in tqdm(numbers, initial=done, total=steps, desc="training", unit="step", mininterval=5):
+        network.seed(seed, step)
         groups = [g for g in (examples.group() for _ in range(GROUPS)) if g]
         with torch.autocast(device, dtype=torch.bfloat16):
             loss, parts = loss_of(network, tok, groups, [examples.claim() for _ in range(CLAIMS)], device)
@@ -256,6 +291,36 @@ def train(data_folder: Path, out: Path, steps: int, seed: int, rate: float, ever
         save({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
               "average": average, "step": step, "best": best, "draw": examples.draw.getstate(),
               "torch": torch.get_rng_state()}, checkpoint)  # fmt: skip
+
+
+def share_of_rate(done: float) -> float:
+    """The learning rate's share when that share of the steps is done: up, level, then down by 1 - √.
+
+    Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", 2024: being level, it
+    lets the number of steps be changed when a run is taken up again.
+    """
+    if done < WARM:
+        return (done + 1e-3) / WARM
+    left = max(0.0, min(1.0, (1 - done) / COOL))
+    return max(0.01, 1 - math.sqrt(1 - left))
+
+
+def like_words_of(data: Data, network: Network, tok: Tokenizer) -> dict[str, tuple[str, ...]]:
+    """Words of the training data, each with those of its kind by the trunk's own word embeddings."""
+    seen = Counter(
+        word.text
+        for question in data.questions["train"]
+        for text in (question.text, *question.sentences[:1])
+        for word in words(text)
+    )
+    vocabulary = sorted(
+        word
+        for word, count in seen.items()
+        if count >= 8 and len(word) > 3 and word.isalpha() and word not in FUNCTION_WORDS
+        and tok.token_to_id(word) is not None
+    )  # fmt: skip
+    table = network.trunk.embeddings.word_embeddings.weight.detach().float().cpu().numpy()
+    return like_words(vocabulary, table[[tok.token_to_id(word) for word in vocabulary]]) if vocabulary else {}
 
 
 def development_claims(data: Any, examples: Examples) -> list[Claim]:

@@ -1,0 +1,195 @@
+"""Agreement: which findings say the same, which can't both hold, and how many independent sources stand behind each."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from qa.evidence import RIVAL, Finding, Found, weights
+from qa.names import aliases, canon
+from qa.question import NUMERIC, WHOLE, Part
+from qa.source import same_work
+from qa.values import admits
+from qa.words import FUNCTION_WORDS, words
+
+WITNESS = 0.3  # a finding with the lead's value bears it out from this chance on
+SHINGLE, COPIED = 5, 0.5  # passages that share this part of their runs of so many words are copies
+_LEAST_COPIED = 8  # words of a sentence that isn't written twice by chance
+_SHARED = re.compile(
+    r"\b(?:together\s+with|along\s+with|jointly|co-?\w+(?:ed|er|ers|or|ors)|one\s+of)\b", re.IGNORECASE
+)
+_EXCLUSIVE = NUMERIC | {"date", "person", "place"}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Findings that say one value, likeliest first, and how many independent sources they come from."""
+
+    findings: tuple[Finding, ...]
+    independent: int
+
+    @property
+    def lead(self) -> Finding:
+        return self.findings[0]
+
+    @property
+    def chance(self) -> float:
+        return self.lead.chance
+
+
+def groups(found: Sequence[Finding]) -> list[Group]:
+    """Findings by the value they say, the group with the likeliest first; they come likeliest first."""
+    sides: list[list[Finding]] = []
+    for finding in found:
+        mine = next((side for side in sides if agree(side[0], finding)), None)
+        if mine is None:
+            sides.append([finding])
+        else:
+            mine.append(finding)
+    return [Group(tuple(side), independent([f for f in side if f is side[0] or f.chance >= WITNESS])) for side in sides]
+
+
+def agree(a: Finding, b: Finding) -> bool:
+    """Whether two findings say one value: numbers and dates that admit each other, names of one bearer, like words."""
+    if a.value.mention and b.value.mention:
+        return admits(a.value.mention, b.value.mention)
+    if a.value.kind != b.value.kind:
+        return False
+    if a.value.kind in WHOLE or a.value.kind == "statement":
+        return a.value.normalized == b.value.normalized
+    return _same_name(a, b)
+
+
+def _same_name(a: Finding, b: Finding) -> bool:
+    one, other = a.value.normalized, b.value.normalized
+    known = {**aliases(a.hit.citation.quote), **aliases(b.hit.citation.quote)}
+    one, other = known.get(one, one), known.get(other, other)
+    mine, theirs = set(one.split()), set(other.split())
+    return one == other or (bool(mine) and bool(theirs) and (mine <= theirs or theirs <= mine))
+
+
+def rivals(part: Part, lead: Group, others: Sequence[Group]) -> list[Group]:
+    """The groups whose value can't hold beside the lead's, each from a source that the lead isn't from."""
+    weigh = weights(RIVAL)
+    return [g for g in contenders(part, lead, others) if weigh.chance(opposing(lead.lead, g.lead)) >= weigh.least]
+
+
+def contenders(part: Part, lead: Group, others: Sequence[Group]) -> list[Group]:
+    """The groups whose value is of one kind with the lead's and excludes it, if they answer the same question."""
+    if part.many or part.kind not in _EXCLUSIVE:
+        return []
+    mine = {finding.source.id for finding in lead.findings}
+    return [
+        group
+        for group in others
+        if group.lead.source.id not in mine
+        and group.lead.value.kind == lead.lead.value.kind
+        and _exclude(part, lead.lead, group.lead)
+    ]
+
+
+def opposing(lead: Finding, rival: Finding) -> dict[str, float]:
+    """What tells for and against that a finding answers the same question as the likeliest one.
+
+    A word of the question that the one meets and the other doesn't tells two questions apart.
+    """
+    behind = lead.near - rival.near
+    return {
+        "bias": 1.0,
+        "lead": _logit(lead.chance),
+        "rival": _logit(rival.chance),
+        "behind": float(np.maximum(behind, 0).max(initial=0.0)),
+        "ahead": float(np.maximum(-behind, 0).max(initial=0.0)),
+        "behind_here": float(np.maximum(lead.met - rival.met, 0).mean()) if len(lead.met) else 0.0,
+        "alike": _alike(lead, rival),
+    }
+
+
+def _logit(chance: float) -> float:
+    bounded = min(max(chance, 1e-3), 1 - 1e-3)
+    return math.log(bounded / (1 - bounded))
+
+
+def _alike(a: Finding, b: Finding) -> float:
+    """The share of their content words, the values' apart, that two sentences have in common."""
+    one, other = ({w.text for w in words(f.sentence)} - FUNCTION_WORDS - _words(f.value) for f in (a, b))
+    return len(one & other) / max(min(len(one), len(other)), 1)
+
+
+def _exclude(part: Part, a: Finding, b: Finding) -> bool:
+    if part.kind not in ("person", "place"):
+        return True
+    said = {canon(word.text) for word in words(f"{a.sentence} {b.sentence}")}
+    both = _words(a.value) <= said and _words(b.value) <= said
+    shared = any(_SHARED.search(finding.sentence) for finding in (a, b))
+    return both and not shared and not _names(b.value, a) and not _names(a.value, b)
+
+
+def _names(value: Found, finding: Finding) -> bool:
+    """Whether a finding's sentence has a value's words too, so that both may hold."""
+    return _words(value) <= {canon(word.text) for word in words(finding.sentence)}
+
+
+def _words(value: Found) -> set[str]:
+    return {canon(word.text) for word in words(value.text)} - FUNCTION_WORDS
+
+
+# --- independence
+
+
+def independent(found: Sequence[Finding]) -> int:
+    """How many independent sources some findings come from.
+
+    A work and its brief are one, a copy and what it was copied from, and a source that cites another and that one.
+    """
+    kept: list[Finding] = []
+    for finding in found:
+        if not any(depends(finding, other) for other in kept):
+            kept.append(finding)
+    return len(kept)
+
+
+def depends(a: Finding, b: Finding) -> bool:
+    """Whether one finding may have been taken from the other's source."""
+    return (
+        same_work(a.source.info, b.source.info)
+        or _copied(a, b)
+        or _cites(a.hit.citation.quote, b)
+        or _cites(b.hit.citation.quote, a)
+    )
+
+
+def _copied(a: Finding, b: Finding) -> bool:
+    one, other = (tuple(word.text for word in words(f.sentence)) for f in (a, b))
+    if one == other and len(one) >= _LEAST_COPIED:
+        return True
+    mine, theirs = _shingles(a.hit.citation.quote), _shingles(b.hit.citation.quote)
+    return bool(mine and theirs) and len(mine & theirs) >= COPIED * min(len(mine), len(theirs))
+
+
+@lru_cache(maxsize=2**8)
+def _shingles(text: str) -> frozenset[tuple[str, ...]]:
+    there = [word.text for word in words(text)]
+    return frozenset(tuple(there[i : i + SHINGLE]) for i in range(len(there) - SHINGLE + 1))
+
+
+def _cites(text: str, other: Finding) -> bool:
+    """Whether a passage names another's source by its title, or by its author and year."""
+    there = f" {' '.join(word.text for word in words(text))} "
+    record = other.source.record
+    title = [word.text for word in words(str(record.get("title") or ""))]
+    if len([word for word in title if word not in FUNCTION_WORDS]) >= 2 and f" {' '.join(title)} " in there:
+        return True
+    issued = record.get("issued") or {}
+    year = str((issued.get("date-parts") or [[""]])[0][0])
+    families = [str(person.get("family") or "") for person in record.get("author") or []]
+    return (
+        bool(year)
+        and f" {year} " in there
+        and any(f" {' '.join(word.text for word in words(family))} " in there for family in families if family)
+    )

@@ -1,0 +1,203 @@
+"""Fit the evidence's weights: `python -m training.evidence --data FOLDER` writes qa/weights/evidence.json.
+
+Each sentence that the library finds for a tuning question is an example: does it hold the answer? The questions are
+those of SQuAD 2.0's development articles, asked as they are and with their whole article taken away, its adversarial
+unanswerable ones, and the tune split of evals/facts.jsonl; the two collections weigh the same. A logistic regression is
+fitted with the judge's readings and one without, and the chance from which on a question counts as answered is the one
+that answers 95 in 100 answerable tuning questions. A third one tells, on the tune split of evals/disputes.jsonl, which
+findings with another value dispute the likeliest one; it counts from where precision and recall are best together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evals import answers, facts, retrieval
+from evals.judge import auc, calibration, normalised
+from qa.agreement import contenders, groups, opposing
+from qa.evidence import JUDGED, PLAIN, RIVAL, WEIGHTS, Weights, findings
+from qa.library import Library
+from qa.question import parts
+from qa.search import Filters, find
+from qa.settings import Settings
+from training.examples import DEVELOPMENT, read_data
+
+FEATURES = {
+    PLAIN: ("bias", "similarity", "alone", "lacks", "wanting", "met", "unmet", "names", "names_here", "values", "lead"),
+    JUDGED: ("bias", "similarity", "alone", "lacks", "wanting", "met", "unmet", "names", "names_here", "values", "lead",
+             "judge", "span", "mass"),
+}  # fmt: skip
+OPPOSING = ("bias", "lead", "rival", "behind", "ahead", "behind_here", "alike")
+ANSWERED = 0.95  # of the answerable tuning questions
+DEPTH = 10  # passages a question
+_PULL = 1.0  # of each weight to nothing (L2)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question asked of a library: whether it can be answered there, and for each finding its features and whether it
+    holds the answer.
+    """
+
+    collection: str
+    answerable: bool
+    rows: tuple[tuple[dict[str, float], bool], ...]
+
+
+def ask(library: Library, question: str, within: Filters, judged: bool) -> Iterator[tuple[dict[str, float], str, str]]:
+    """Features, sentence and source of each finding."""
+    generation = library.generation()
+    judge = library.judge() if judged else None
+    part = parts(question)[0]
+    asked, hits = find(generation, generation.encoder, question, DEPTH, within, judge)
+    for finding in findings(generation, asked, part, hits, Weights({}, 0.0)):
+        yield finding.features, finding.sentence, finding.source.id
+
+
+def squad(data_folder: Path, articles: frozenset[str], index: Path | None, judged: bool, report: Any) -> list[Asked]:
+    """The questions of some articles, over the paragraphs of all: answerable, without their article, unanswerable."""
+    path = data_folder / "squad2-dev-half.json"
+    collection = retrieval.read_squad(path)
+    homes = {q.paragraph: q.article for q in collection.questions}
+    data = read_data(data_folder)
+    questions = [q for many in data.questions.values() for q in many if q.article in articles]
+    out = []
+    with retrieval.opened(collection, index, None, report) as library:
+        for number, question in enumerate(questions, 1):
+            golds = {normalised(question.sentences[i][a:b])
+                     for i, (a, b) in zip(question.gold, question.spans, strict=True)}  # fmt: skip
+            elsewhere = tuple(id for id in collection.paragraphs if homes.get(id) != question.article)
+            for name, within in (("squad", Filters()), ("removed", Filters(sources=elsewhere))):
+                if name == "removed" and not golds:
+                    continue
+                rows = []
+                for features, sentence, _ in ask(library, question.text, within, judged):
+                    told = any(f" {gold} " in f" {normalised(sentence)} " for gold in golds)
+                    mine = any(sentence.strip() in s or s in sentence for s in question.sentences)
+                    if told and not (mine and name == "squad"):
+                        continue  # it may answer, or not
+                    rows.append((features, told))
+                kind = "removed" if name == "removed" else "squad" if golds else "adversarial"
+                out.append(Asked(kind, kind == "squad", tuple(rows)))
+            report("asking", number, len(questions))
+    return out
+
+
+def cases(library: Library, chosen: Sequence[facts.Case], judged: bool) -> list[Asked]:
+    """Questions with known facts, over the library they are about."""
+    out = []
+    for case in chosen:
+        if len(parts(case.question)) > 1:
+            continue
+        rows = tuple((f, any(facts.holds(s, fact) for fact in case.facts))
+                     for f, s, _ in ask(library, case.question, Filters(), judged))  # fmt: skip
+        out.append(Asked("facts" if case.facts else "silent", bool(case.facts), rows))
+    return out
+
+
+def fit(asked: Sequence[Asked], names: Sequence[str]) -> dict[str, float]:
+    """Logistic regression over all findings by Newton's method, each collection weighing the same."""
+    home = {"facts": 0, "silent": 0}
+    rows = [(home.get(q.collection, 1), f, told) for q in asked for f, told in q.rows]
+    x = np.array([[f.get(name, 0.0) for name in names] for _, f, _ in rows])
+    y = np.array([told for _, _, told in rows], dtype=float)
+    which = np.array([n for n, _, _ in rows])
+    weight = np.array([len(rows) / (2 * max((which == n).sum(), 1)) for n in which])
+    pull = _PULL * np.diag([0.0 if name == "bias" else 1.0 for name in names])
+    w = np.zeros(len(names))
+    for _ in range(60):
+        p = 1 / (1 + np.exp(-np.clip(x @ w, -40, 40)))
+        slope = x.T @ (weight * (p - y)) + pull @ w
+        curve = (x * (weight * p * (1 - p))[:, None]).T @ x + pull + 1e-9 * np.eye(len(names))
+        w -= np.linalg.solve(curve, slope)
+    return {name: round(float(v), 5) for name, v in zip(names, w, strict=True)}
+
+
+def opposed(
+    library: Library, chosen: Sequence[answers.Dispute], judged: dict[str, Any]
+) -> list[tuple[dict[str, float], bool, bool]]:
+    """For each case the likeliest contender's features (none: nothing), whether it is another side of a dispute, and
+    whether there is one.
+    """
+    generation, judge = library.generation(), library.judge()
+    out = []
+    for case in chosen:
+        part = parts(case.question)[0]
+        asked, hits = find(generation, generation.encoder, case.question, DEPTH, judge=judge)
+        lead, *others = groups(findings(generation, asked, part, hits, Weights(judged["weights"], judged["least"])))
+        sides = [[facts.says(group.lead.value.text, side) for side in case.values] for group in (lead, *others)]
+        for group in contenders(part, lead, others)[:2]:
+            mine = sides[1 + others.index(group)]
+            told = case.disputed and any(mine) and mine != sides[0]
+            out.append((opposing(lead.lead, group.lead), told, case.disputed))
+    return out
+
+
+def fit_rivals(rows: Sequence[tuple[dict[str, float], bool, bool]]) -> dict[str, Any]:
+    """The weights for contenders, and the chance from which on F1 is best."""
+    asked = [Asked("disputes", True, ((features, told),)) for features, told, _ in rows]
+    weigh = fit(asked, OPPOSING)
+    scored = sorted(((chance(one, weigh), one.rows[0][1]) for one in asked), reverse=True)
+    real = sum(told for _, told in scored)
+    hits, best = 0, (0.0, 1.0)
+    for n, (value, told) in enumerate(scored, 1):
+        hits += told
+        best = max(best, (2 * hits / (n + real), value))
+    print("rival", json.dumps({"n": len(rows), "real": real, "f1": round(best[0], 4)}))
+    return {"weights": weigh, "least": round(best[1], 4)}
+
+
+def chance(question: Asked, weights: dict[str, float]) -> float:
+    """The greatest chance that one of a question's findings answers."""
+    totals = [sum(w * f.get(n, 0.0) for n, w in weights.items()) for f, _ in question.rows]
+    return float(1 / (1 + np.exp(-max(totals)))) if totals else 0.0
+
+
+def describe(asked: Sequence[Asked], weights: dict[str, float]) -> dict[str, float]:
+    """How well the chance tells answerable questions from each kind of unanswerable one, and its calibration error."""
+    told: dict[str, list[float]] = {}
+    for question in asked:
+        told.setdefault(question.collection, []).append(chance(question, weights))
+    out = {}
+    for yes, no in (("squad", "adversarial"), ("squad", "removed"), ("facts", "silent")):
+        if told.get(yes) and told.get(no):
+            out[f"{yes} against {no}"] = round(auc(told[yes], told[no]), 4)
+    out["calibration error"] = round(
+        calibration([chance(q, weights) for q in asked], [q.answerable for q in asked])[0], 4
+    )
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of public data")
+    parser.add_argument("--index", type=Path, help="keep the index of its paragraphs here")
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    args = parser.parse_args()
+    told = {}
+    with retrieval.progress() as report:
+        library = Library(Settings.load(), progress=report)
+        chosen = [case for case in facts.read_cases(facts.CASES) if case.split == "tune"]
+        for name in (PLAIN, JUDGED):
+            asked = [*cases(library, chosen, name == JUDGED),
+                     *squad(args.data, DEVELOPMENT, args.index, name == JUDGED, report)]  # fmt: skip
+            weights = fit(asked, FEATURES[name])
+            sure = sorted(chance(q, weights) for q in asked if q.answerable)
+            told[name] = {"weights": weights, "least": round(sure[int((1 - ANSWERED) * len(sure))], 4)}
+            print(name, json.dumps(describe(asked, weights)))
+        every = answers.read_disputes()
+        with answers.dispute_library(every, report) as disputes:
+            rows = opposed(disputes, [case for case in every if case.split == "tune"], told[JUDGED])
+        told[RIVAL] = fit_rivals(rows)
+    args.out.write_text(json.dumps(told, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
