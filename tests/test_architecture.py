@@ -26,7 +26,8 @@ HOUSE = """
 errors
 settings words source tokens
 structure passage citation encoder judge folding fairness csl export polarity names values assertion
-alteration bibliography links prose
+relation
+sense alteration bibliography links prose
 quotation
 verification
 loaders lexicon texts
