@@ -70,9 +70,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """All items of a draft in the order of their places, and how many have each verdict."""
+    """All items of a draft in the order of their places, and how many have each verdict.
+
+    `extracted` is the text that their places are of if it was taken out of a document, None if the draft was text.
+    """
 
     items: tuple[Item, ...]
+    extracted: str | None = None
 
     @property
     def summary(self) -> dict[str, int]:
@@ -80,7 +84,8 @@ class Check:
         return {verdict: count[verdict] for verdict in VERDICTS if count[verdict]}
 
     def to_dict(self) -> dict[str, Any]:
-        return {"items": [item.to_dict() for item in self.items], "summary": self.summary}
+        items = [item.to_dict() for item in self.items]
+        return {"items": items, "summary": self.summary, "extracted": self.extracted}
 
 
 FindQuote = Callable[

@@ -141,4 +141,4 @@ def test_a_draft_of_another_format_is_told_the_way_out(tmp_path: Path) -> None:
     from qa.writers import read_draft
 
     with pytest.raises(QueryError, match="pandoc"):
-        read_draft(str(tmp_path / "draft.docx"))
+        read_draft(str(tmp_path / "draft.pdf"))
