@@ -209,7 +209,7 @@ def entries(records: Sequence[Record], numbers: Sequence[int], style: Style) -> 
 
 
 def _namesakes(records: Sequence[Record], numbers: Sequence[int], by_year: bool) -> list[int]:
-    """The records with a family name of two given names (`by_year`: in one year), and those that share one with them."""
+    """The records with a family name of two given names (`by_year`: in one year), and all that share one."""
     given: dict[tuple[str, str], set[str]] = {}
     holders: dict[tuple[str, str], list[int]] = {}
     names: dict[int, list[tuple[str, str]]] = {}
