@@ -224,7 +224,7 @@ def _altered(sources: Sequence[Source], text: str) -> Iterator[_Candidate]:
 
 def _joined(sources: Sequence[Source], text: str) -> Iterator[_Candidate]:
     """Where the two halves of a text stand that has been joined from two places; none if it hasn't."""
-    spans = [match.span() for match in re.finditer(r"\S+", text)]
+    spans = [match.span() for match in re.finditer(r"\S+", text) if Folded(match.group()).letters]
 
     def places(first: int, last: int) -> list[tuple[Source, _Found]]:
         part = _Part(text[spans[first][0] : spans[last - 1][1]], 0, "")

@@ -294,3 +294,8 @@ def test_words_left_out_are_no_second_place() -> None:
     source = parse("The old tower burns oil in every night of the long winter.\n", "one")
     found = find_quotation([source], "The old tower burns oil of the long winter.")
     assert len(found.places) == 1
+
+
+@pytest.mark.parametrize("words", ["a — — — — — —", "— — — — — — a", "the old — — — — tower", "a b c d e f — —"])
+def test_dashes_are_no_half_of_a_quotation(words: str) -> None:
+    assert find_quotation([parse("The old tower — — — so.\n", "one")], words).state in ("altered", "not_found")
