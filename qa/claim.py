@@ -176,7 +176,7 @@ class _Match:
         self._weights = np.array([0.25 + rarity.get(w.text, most) / most for w in self.words])
         self._columns = [[i for i, at in enumerate(offsets) if w.start <= at < w.end] for w in self.words]
         self._stem = lru_cache(maxsize=2**12)(lambda word: self._lexicon.stems([word])[0])
-        self.statement = self.sense(statement.text)
+        self.statement = self.sense(statement.text[:_QUERY_CHARS])
 
     def sense(self, text: str) -> Sense:
         """A text read for which way it points."""

@@ -107,7 +107,7 @@ def _paragraphs(body: str) -> Iterator[tuple[int, int]]:
 
 def _cells(table: str, offset: int) -> Iterator[tuple[int, int]]:
     """Where the cells stand that say something; those of a table's head are labels."""
-    at, rows = 0, []
+    at, rows = 0, list[tuple[int, str]]()
     for line in table.split("\n"):
         if _RULE.fullmatch(line):
             rows.clear()

@@ -32,7 +32,7 @@ _BE = re.compile(
     r"\b(?:am|is|are|was|were|be|been|being|got)\s+(?:\w+ly\s+|not\s+|never\s+|also\s+|first\s+|then\s+)*$"
 )
 _BY = re.compile(r"^[^,;:()]{0,40}?\bby\b")
-_DETERMINED = re.compile(r"\s+(?:the|an?|its|their|his|her|all|every|[A-Z])\b|\s+(?=[A-Z])")
+_DETERMINED = re.compile(r"\s+(?:(?:the|an?|its|their|his|her|all|every)\b|[A-Z])")
 # Verbs whose past isn't told by an ending: the past, and the participle if it is another.
 _PAST = {
     form: forms.split()[0]
@@ -189,11 +189,12 @@ def _deeds(text: str, found: Sequence[Token], stem: Stem) -> Iterator[Relation]:
         if _MUTUAL.fullmatch(word):
             continue
         kind, one = f"deed {_PAST.get(word) or stem(word)}", _left(text, found, token.start, 3, _NARROW)
-        by = _BY.match(text[token.end :])
-        if by and (_BE.search(text[: token.start]) or not by.group()[:-2].strip()):
+        by = _BY.match(text[token.end : token.end + 50])
+        passive = _BE.search(text[max(0, token.start - 50) : token.start])
+        if by and (passive or not by.group()[:-2].strip()):
             doer = _right(text, found, token.end + by.end(), 3, _NARROW)
             yield Relation(kind, doer, one, token.start, token.end)
-        elif not _BE.search(text[: token.start]):
+        elif not passive:
             yield Relation(kind, one, _right(text, found, token.end, 3, _NARROW), token.start, token.end)
     for match in _POSSESSIVE.finditer(text):
         doer, done = _left(text, found, match.start(), 1, _NARROW), _right(text, found, match.end(), 2, _NARROW)
