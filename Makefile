@@ -28,6 +28,7 @@ types: $(VENV)/.ready-dev
 
 eval: $(VENV)/.ready
 	@$(BIN)/qa eval
+	@$(BIN)/python -m evals.writers
 
 clean:
 	rm -rf $(VENV) build *.egg-info index/gen-* index/current index/.building-*

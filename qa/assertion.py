@@ -30,7 +30,10 @@ _OPINION = re.compile(
 )
 _ATTRIBUTED = re.compile(
     r"\b(?:according\s+to|say|says|said|states?|stated|holds?|argues?|argued|claims?|claimed|writes?|wrote|reports?"
-    r"|reported|reportedly|thinks?|believes?|judges?|considers?|expects?|concludes?|warns?|calls?|called)\b",
+    r"|reported|reportedly|thinks?|believes?|judges?|considers?|expects?|concludes?|warns?|calls?|called"
+    # whoever decided or asked that something should be
+    r"|(?:decid|propos|recommend|demand|insist|urg|order|advis|suggest|request|rul|promis|predict|declar|announc|warn)\w*"
+    r"\s+(?:\w+\s+)?that)\b",
     re.IGNORECASE,
 )
 _US = re.compile(r"\bUS\b")

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qa.csl import ALIASES, Pinpoint, Style, Styled, find_style, pandoc, process
+from qa.csl import ALIASES, Pinpoint, Style, Styled, entries, find_style, process
 from qa.errors import QueryError
 from qa.export import bibtex, ris
+from qa.pandoc import pandoc
 from qa.settings import DEFAULT_STYLE
 from qa.source import Locator, Record, SourceInfo, title_key
 
@@ -114,21 +115,41 @@ def in_style(
     """
     chosen = find_style(style)
     wanted = [(key, None) for key in found] if cites is None else list(cites)
-    keys = list(found)
-    numbers = {key: number for number, key in enumerate(keys)}
-    records = [supplied(found[key][0].record, chosen.name) for key in keys]
+    numbers = {key: number for number, key in enumerate(found)}
     placed = [(numbers[key], pinpoint(locator, chosen) if locator else None) for key, locator in wanted]
-    cited, listed = process(records, placed, chosen)
-    unlisted = {number for number, styled in listed if not styled.text} if chosen.lists else set()
+
+    def write(records: Sequence[Record]) -> tuple[list[Styled], list[tuple[int, Styled]]]:
+        return process(records, placed, chosen)
+
+    return _entries(found, chosen, write)
+
+
+def in_list(found: dict[str, list[SourceInfo]], style: str | Path, keys: Iterable[str]) -> list[Entry]:
+    """The list's entries of the works with these keys, without citations, which a long list is quicker without."""
+    chosen = find_style(style)
+    numbers = {key: number for number, key in enumerate(found)}
+    wanted = [numbers[key] for key in keys]
+    return _entries(found, chosen, lambda records: ([], entries(records, wanted, chosen)))[1]
+
+
+def _entries(
+    found: dict[str, list[SourceInfo]],
+    style: Style,
+    write: Callable[[Sequence[Record]], tuple[list[Styled], list[tuple[int, Styled]]]],
+) -> tuple[list[Styled], list[Entry]]:
+    keys = list(found)
+    records = [supplied(found[key][0].record, style.name) for key in keys]
+    cited, listed = write(records)
+    unlisted = {number for number, styled in listed if not styled.text} if style.lists else set()
     if unlisted:  # Chicago lists no bare documents, which it takes for papers in an archive
         records = [{**r, "type": "book"} if number in unlisted else r for number, r in enumerate(records)]
-        cited, listed = process(records, placed, chosen)
-    entries = []
+        cited, listed = write(records)
+    out = []
     for number, styled in listed:
         infos = found[keys[number]]
         sources = tuple(info.id for info in infos)
-        entries.append(Entry(keys[number], sources, infos[0].record, infos[0].missing, styled.text, styled.markdown))
-    return cited, entries
+        out.append(Entry(keys[number], sources, infos[0].record, infos[0].missing, styled.text, styled.markdown))
+    return cited, out
 
 
 def list_works(
@@ -151,8 +172,7 @@ def list_works(
         unknown = [mention for mention in mentions if mention.key not in key_of]
         cited = [key_of[mention.key] for mention in mentions if mention.key in key_of]
         wanted = [key for key in cited if not sources or key in wanted]
-    _, entries = in_style(found, style, [(key, None) for key in dict.fromkeys(wanted)])
-    return Bibliography(str(style), tuple(entries), tuple(unknown))
+    return Bibliography(str(style), tuple(in_list(found, style, dict.fromkeys(wanted))), tuple(unknown))
 
 
 def pinpoint(locator: Locator, style: Style | str) -> Pinpoint | None:
@@ -200,7 +220,7 @@ def keys_in(draft: str) -> list[Key]:
     at: dict[str, int] = {}
     for match in _CITATION.finditer(draft):
         at.setdefault(match[1], match.start())
-    for key in _cited(json.loads(pandoc(draft, "--from=markdown"))["blocks"]):
+    for key in _cited(json.loads(pandoc(draft.encode("utf-8", "replace"), "--from=markdown", "--to=json"))["blocks"]):
         mention = re.search(rf"@\{{?{re.escape(key)}(?![\w])", draft)
         place = mention.start() if mention else 0
         at[key] = min(place, at.get(key, place))

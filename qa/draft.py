@@ -15,13 +15,14 @@ from typing import Any, Literal
 from qa.assertion import POSSIBILITY, why_not
 from qa.bibliography import pandoc_citation
 from qa.citation import Citation
-from qa.claim import PARTLY, Difference, Reading, read
+from qa.claim import PARTLY, Reading, read
 from qa.encoder import TextEncoder
 from qa.errors import QueryError
 from qa.generation import Generation
 from qa.judge import TextJudge
 from qa.prose import Reference, Span, paragraphs, quotations, references, split, unreferenced
 from qa.quotation import Quotation
+from qa.sense import Difference
 from qa.source import same_work, year_of
 from qa.words import fold
 
@@ -69,9 +70,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """All items of a draft in the order of their places, and how many have each verdict."""
+    """All items of a draft in the order of their places, and how many have each verdict.
+
+    `extracted` is the text that their places are of if it was taken out of a document, None if the draft was text.
+    """
 
     items: tuple[Item, ...]
+    extracted: str | None = None
 
     @property
     def summary(self) -> dict[str, int]:
@@ -79,7 +84,8 @@ class Check:
         return {verdict: count[verdict] for verdict in VERDICTS if count[verdict]}
 
     def to_dict(self) -> dict[str, Any]:
-        return {"items": [item.to_dict() for item in self.items], "summary": self.summary}
+        items = [item.to_dict() for item in self.items]
+        return {"items": items, "summary": self.summary, "extracted": self.extracted}
 
 
 FindQuote = Callable[
@@ -215,9 +221,10 @@ class _Checker:
 
 def _judged(item: Item, readings: Sequence[Reading]) -> Item:
     """A statement's verdict from all its readings: one source may bear out what another has otherwise."""
-    for_it = [r for r in readings if r.supports]
     against = [r for r in readings if r.contradicts]
     best = readings[0] if readings else None
+    least = best.met - _NEAR if best and best in against else 0.0  # a sentence that says the reverse of it outweighs
+    for_it = [r for r in readings if r.supports and r.met >= least]
     if for_it:
         rivals = [r for r in against if r.met >= for_it[0].met - _NEAR and _other_work(r, for_it) and _valued(r)]
         shown = tuple(r.citation for r in [*for_it[:_SHOWN], *rivals[:1]])

@@ -285,7 +285,9 @@ class Library:
         """
         from qa.bibliography import list_works
 
-        return list_works([entry.info for entry in self.generation().texts.entries], style, sources, draft)
+        infos = [entry.info for entry in self.generation().texts.entries]
+        self._progress(f"writing the entries of {len(infos):,} sources" if len(infos) > 100 else "writing", 0, 0)
+        return list_works(infos, style, sources, draft)
 
     # --- the index
 

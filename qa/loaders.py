@@ -12,12 +12,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from qa.errors import SourceError
+from qa.errors import ProcessorError, SourceError
+from qa.pandoc import pandoc
 from qa.source import Block, Erratum, Source, record_from
 from qa.structure import outline
 
 SUFFIXES = (".md", ".markdown", ".txt")
 
+# Drafts are written in these too; pandoc knows each by the name given.
+DOCUMENTS = {".docx": "docx", ".odt": "odt", ".html": "html", ".htm": "html"}
+
+# Pandoc's Markdown without what says how a document looks.
+_PLAIN_MARKDOWN = (
+    "markdown-smart-raw_html-raw_attribute-native_divs-native_spans-fenced_divs-bracketed_spans-header_attributes"
+    "-link_attributes-inline_code_attributes-simple_tables-multiline_tables-grid_tables"
+)
+_ESCAPED = re.compile(r"\\\n|\\([!-/:-@\[-`{-~])")
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _OPENS_FRONT_MATTER = re.compile(r"\s*(?:#.*\n)*[ \t]*(?:\{|[\"']?\w[\w .-]{0,40}[\"']?[ \t]*:(?:\s|$))")
 _PINPOINT = re.compile(r"(?<![ \t])[ \t]*<!--[ \t]*¶[ \t]*(\d+)[ \t]*-->")
@@ -229,6 +239,19 @@ def split_front_matter(text: str) -> tuple[Mapping[str, Any], str]:
             f"the front matter is not YAML{where}: {getattr(error, 'problem', None) or error}; mend it or remove it"
         ) from error
     return (front, text[match.end() :]) if isinstance(front, Mapping) else ({}, text)
+
+
+def extract(path: Path) -> str:
+    """The text of a document of a word processor, or of a page, as Markdown; changes not yet accepted are accepted.
+
+    Raises SourceError if it can't be read.
+    """
+    _, data = read(path)
+    try:
+        marked = pandoc(data, f"--from={DOCUMENTS[path.suffix.lower()]}", f"--to={_PLAIN_MARKDOWN}", "--wrap=none")
+    except ProcessorError as error:
+        raise SourceError(f"{path} can't be read as {path.suffix.lower()}: {error}") from error
+    return _ESCAPED.sub(lambda match: match[1] or "\n", marked)
 
 
 def check_id(id: str) -> str:

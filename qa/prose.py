@@ -36,6 +36,14 @@ _AUTHOR_YEAR = re.compile(
 )
 _QUOTES = re.compile(r"“[^“”]{1,20000}”|\"[^\"]{1,20000}\"|«[^«»]{1,20000}»|„[^„“”]{1,20000}[“”]")
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*\r?$|^[ \t]*:?-{3,}:?[ \t]*\|", re.MULTILINE)
+_RULE = re.compile(r"[ \t|:-]*-[ \t|:-]*\r?")  # what parts a table's head from its rows
+_CELL = re.compile(r"(?:\\.|`[^`\n]*`|[^|\\\n]|\\)+")
+# What makes a cell more than a label: a stop, a verb, a quotation, a reference.
+_SAYS = re.compile(
+    r"[.!?…][\"'”’)\]]*\s*$|\b(?:is|are|was|were|has|have|had|does|did|do|can|could|may|might|must|cannot|\w{3,}ed)\b"
+    r"|[“\"„«]|@\w",
+    re.IGNORECASE,
+)
 _JOINER = "\u2060"  # a word joiner: neither a blank nor a letter
 QUOTED_WORDS = 4  # fewer words between quotation marks are a term, not a quotation
 
@@ -62,7 +70,7 @@ class Reference:
 
 
 def paragraphs(draft: str) -> list[Span]:
-    """The paragraphs and list items of a draft, without headings, code, tables and front matter."""
+    """The paragraphs, list items and telling table cells of a draft, without headings, code and front matter."""
     front = _FRONT.match(draft)
     body = " " * front.end() + draft[front.end() :] if front else draft
     return [Span(a, b, re.sub(r"[\r\n\x85\u2028\u2029]", " ", blank(body[a:b]))) for a, b in _paragraphs(body)]
@@ -87,11 +95,31 @@ def _paragraphs(body: str) -> Iterator[tuple[int, int]]:
         code = text.startswith(("```", "~~~", "<")) or (
             block.kind == "paragraph" and not indent.strip() and len(indent) >= 4
         )
-        if block.kind == "heading" or code or _TABLE.search(text) or re.match(r"\[[^\]^]+\]:\s", text):
+        if block.kind == "heading" or code or re.match(r"\[[^\]^]+\]:\s", text):
+            continue
+        if _TABLE.search(text):
+            yield from _cells(text, block.start)
             continue
         if re.search(r"\n[ \t]*(?:```|~~~)", text):
             text = text[: re.search(r"\n[ \t]*(?:```|~~~)", text).start()]  # type: ignore[union-attr]
         yield block.start, block.start + len(text)
+
+
+def _cells(table: str, offset: int) -> Iterator[tuple[int, int]]:
+    """Where the cells stand that say something; those of a table's head are labels."""
+    at, rows = 0, list[tuple[int, str]]()
+    for line in table.split("\n"):
+        if _RULE.fullmatch(line):
+            rows.clear()
+        elif "|" in line:
+            rows.append((at, line))
+        at += len(line) + 1
+    for start, line in rows:
+        for cell in _CELL.finditer(line):
+            inner = cell.group().strip()
+            if len(inner.split()) > 2 and _SAYS.search(inner):
+                begin = offset + start + cell.start() + cell.group().index(inner)
+                yield begin, begin + len(inner)
 
 
 def blank(text: str) -> str:

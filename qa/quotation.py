@@ -7,7 +7,7 @@ or in place of others, or for changed letters. The parts between them must stand
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,6 +27,9 @@ _LOOKED = 5_000_000  # letters of one source that are looked at closely for one 
 _LOOK = 20  # letters that a place costs besides its own
 _REMEMBERED = 1_000
 _ELIDED = 1_200  # code points that an ellipsis may stand for
+_JOINED = 3  # words that each half of a quotation joined from two places has at least
+_APART = 300  # code points between halves from which on they are two places, and not one with words left out
+_CLOSE = 0.8  # a place this like the words is the place they are from
 _REPLACED = 80  # code points of the source that a bracket may stand in place of
 _STATES = ("exact", "typographic", "altered")
 _ELLIPSIS = re.compile(r"[\[(]\s*(?:…|\.\s?\.\s?\.)\s*[\])]|(?:(?<=\w)\.\s?)?(?:…|\.\s?\.\s?\.)")
@@ -126,6 +129,8 @@ def find_quotation(
     every = sorted(sources, key=lambda source: source.id)
     searched = [_places(source, text) for source in every]
     places = [place for found, _ in searched for place in found] or list(_altered(every, text))
+    if not any(place.state != "altered" or place.similarity >= _CLOSE for place in places):
+        places += [half for half in _joined(every, text) if not any(half.meets(place) for place in places)]
     places.sort(key=lambda place: (_STATES.index(place.state), -place.similarity, place.source.id, place.start))
     named = [place.state for place in places if place.source.id in attributed] if attributed else []
     state: Any = named[0] if named else places[0].state if places else "not_found"
@@ -165,6 +170,10 @@ class _Candidate:
     @property
     def start(self) -> int:
         return self.ranges[0][0]
+
+    def meets(self, other: _Candidate) -> bool:
+        """Whether two places overlap."""
+        return self.source is other.source and self.start < other.ranges[-1][1] and other.start < self.ranges[-1][1]
 
     def shown(self, text: str) -> Place:
         """The place with its citations and warnings."""
@@ -211,6 +220,29 @@ def _altered(sources: Sequence[Source], text: str) -> Iterator[_Candidate]:
     for found in find_altered(sources, text, connectors):
         where = ((found.start, found.end),)
         yield _Candidate(found.source, "altered", where, (), found.differences, found.similarity)
+
+
+def _joined(sources: Sequence[Source], text: str) -> Iterator[_Candidate]:
+    """Where the two halves of a text stand that has been joined from two places; none if it hasn't."""
+    spans = [match.span() for match in re.finditer(r"\S+", text) if Folded(match.group()).letters]
+
+    def places(first: int, last: int) -> list[tuple[Source, _Found]]:
+        part = _Part(text[spans[first][0] : spans[last - 1][1]], 0, "")
+        return [(source, one) for source in sources for one in _occurrences(folded(source.text), part)[0]]
+
+    words = len(spans)
+    head = bisect_left(range(words), True, _JOINED, key=lambda n: not places(0, n)) - 1 if words >= 2 * _JOINED else 0
+    tail = bisect_left(range(words), True, _JOINED, key=lambda n: not places(words - n, words)) - 1 if head else 0
+    if min(head, tail) < _JOINED or head + tail < words:
+        return
+    halves = places(0, head), places(words - tail, words)
+    if any(a is b and 0 <= two.start - one.end < _APART for a, one in halves[0] for b, two in halves[1]):
+        return
+    rest = (spans[head - 1][1], len(text)), (0, spans[words - tail][0])
+    for half, count, other in zip(halves, (head, tail), rest, strict=True):
+        for source, one in half:
+            missing = Difference.of(text, other, source.text, (one.end, one.end))
+            yield _Candidate(source, "altered", ((one.start, one.end),), (), (missing,), round(count / words, 4))
 
 
 # --- parts -----------------------------------------------------------------------------------------

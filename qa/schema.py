@@ -253,6 +253,9 @@ class Check(Closed):
 
     items: list[CheckItem] = Field(description="By start.")
     summary: dict[str, int] = Field(description="How many items have each verdict.", examples=[{"contradicted": 1}])
+    extracted: str | None = Field(
+        description="The text that the places are of, if it was taken out of a document; null if the draft was text."
+    )
 
 
 class Search(Closed):

