@@ -145,13 +145,15 @@ def _words(value: Found) -> set[str]:
 def independent(found: Sequence[Finding]) -> int:
     """How many independent sources some findings come from.
 
-    A work and its brief are one, a copy and what it was copied from, and a source that cites another and that one.
+    A work and its brief are one, a copy and what it was copied from, and a source that cites another and that one; and
+    so are all that are bound by a chain of these.
     """
-    kept: list[Finding] = []
+    bound: list[list[Finding]] = []
     for finding in found:
-        if not any(depends(finding, other) for other in kept):
-            kept.append(finding)
-    return len(kept)
+        mine = [several for several in bound if any(depends(finding, other) for other in several)]
+        bound = [several for several in bound if several not in mine]
+        bound.append([finding, *(other for several in mine for other in several)])
+    return len(bound)
 
 
 def depends(a: Finding, b: Finding) -> bool:

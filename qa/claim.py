@@ -20,7 +20,8 @@ from qa.encoder import TextEncoder
 from qa.generation import Generation
 from qa.judge import Claim, TextJudge
 from qa.lexicon import Ranges
-from qa.names import Name, aliases, bearers, canon, names, present
+from qa.matching import Match
+from qa.names import Name, aliases, names, present
 from qa.search import candidates
 from qa.sense import Difference, Sense
 from qa.source import Source
@@ -36,7 +37,6 @@ JUDGED = 0.5  # a judge's probability that counts
 _DEPTH = 40
 _PASSAGES = 8
 _SENTENCES = 6
-_LIKE, _SAME = 0.35, 0.8  # cosines of token vectors: below, a word isn't met; above, it is
 # A sentence's first word that is a name rather than any noun: something is said of it at once.
 _SUBJECT = re.compile(
     r"\w+(?<!tion)(?<!ment)(?<!ness)(?<!ity)(?<!ing)(?<!ly)(?<!ism)(?<!s)\s+(?:is|was|has|had|\w+ed)\b"
@@ -164,18 +164,12 @@ def _query(text: str, encoder: TextEncoder) -> str:
 
 
 class _Match:
-    """How much of a statement's words a sentence meets, by stem, by name or by likeness, weighed by their rarity."""
+    """How much of a statement's words a sentence meets, weighed by their rarity, and which way both point."""
 
     def __init__(self, generation: Generation, statement: Statement, query: str, offsets: Any) -> None:
-        self._lexicon = generation.lexicon
         content = [w for w in words(query) if w.text not in FUNCTION_WORDS and w.text not in _REPORTING]
-        self.words = content or list(words(query))
-        self.stems = self._lexicon.stems(w.text for w in self.words)
-        rarity = self._lexicon.rarity(" ".join(w.text for w in self.words))
-        most = max(rarity.values(), default=1.0) or 1.0
-        self._weights = np.array([0.25 + rarity.get(w.text, most) / most for w in self.words])
-        self._columns = [[i for i, at in enumerate(offsets) if w.start <= at < w.end] for w in self.words]
-        self._stem = lru_cache(maxsize=2**12)(lambda word: self._lexicon.stems([word])[0])
+        self._match = Match(generation.lexicon, content or list(words(query)), offsets)
+        self._stem = lru_cache(maxsize=2**12)(lambda word: generation.lexicon.stems([word])[0])
         self.statement = self.sense(statement.text[:_QUERY_CHARS])
 
     def sense(self, text: str) -> Sense:
@@ -183,17 +177,8 @@ class _Match:
         return Sense(text, self._stem)
 
     def met(self, sentence: str, similarity: Any) -> float:
-        there = set(self._lexicon.stems(w.text for w in words(sentence) if w.text not in FUNCTION_WORDS))
-        known = bearers(sentence)
-        best = similarity.max(axis=0) if len(similarity) else np.zeros(1)
-        total = 0.0
-        for word, stem, columns, weight in zip(self.words, self.stems, self._columns, self._weights, strict=True):
-            if stem in there or canon(word.text) in known:
-                total += weight
-                continue
-            likeness = float(np.mean([best[i] for i in columns if i < len(best)] or [0.0]))
-            total += weight * min(max((likeness - _LIKE) / (_SAME - _LIKE), 0.0), 1.0)
-        return float(total / self._weights.sum())
+        best = similarity.max(axis=0) if len(similarity) else np.zeros(1, dtype=np.float32)
+        return self._match.share(self._match.met(sentence, best))
 
 
 def _compare(

@@ -161,7 +161,6 @@ def _read(
     around = " ".join([hit.citation.quote, *hit.citation.locator.sections, str(source.record.get("title", ""))])
     candidates = _candidates(part, sentence)
     value, mass = _chosen(part, sentence, candidates, sight.reading)
-    weight = 0.25 + match.rarity
     met = match.met(sentence, sight.met)
     near = np.maximum(met, match.met(around, np.max([other.met for other in hit.sights], axis=0)))
     wanting = part.kind in NUMERIC or part.kind in ("date", "person", "place")
@@ -171,7 +170,7 @@ def _read(
         "lacks": float(wanting and not candidates),
         "wanting": float(wanting),
         "alone": sight.score,
-        "met": float((weight * met).sum() / weight.sum()),
+        "met": match.share(met),
         "unmet": float((match.rarity * (1 - near)).max()),
         **_told(part.text, sentence, around),
     }

@@ -39,16 +39,13 @@ class Match:
         most = max(told.values(), default=1.0) or 1.0
         return np.array([told.get(word.text, most) / most for word in self.words], dtype=np.float32)
 
-    def stemmed(self, text: str) -> set[str]:
-        """The stems of a text's content words."""
-        return set(self._lexicon.stems(w.text for w in words(text) if w.text not in FUNCTION_WORDS))
-
     def met(self, text: str, similarity: Floats) -> Floats:
         """How well a text meets each word, 0 to 1, shape (words,).
 
         `similarity`, shape (tokens,), is each token's best cosine with the text's.
         """
-        there, known = self.stemmed(text), bearers(text)
+        there = set(self._lexicon.stems(w.text for w in words(text) if w.text not in FUNCTION_WORDS))
+        known = bearers(text)
         out = np.zeros(len(self.words), dtype=np.float32)
         for i, (word, stem, columns) in enumerate(zip(self.words, self.stems, self._columns, strict=True)):
             if stem in there or canon(word.text) in known:
@@ -57,3 +54,8 @@ class Match:
                 likeness = float(np.mean([similarity[c] for c in columns if c < len(similarity)] or [0.0]))
                 out[i] = min(max((likeness - _LIKE) / (_SAME - _LIKE), 0.0), 1.0)
         return out
+
+    def share(self, met: Floats) -> float:
+        """How much of all words is met, rare ones weighing more: 0 to 1."""
+        weight = 0.25 + self.rarity
+        return float((weight * met).sum() / weight.sum())
