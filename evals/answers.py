@@ -27,7 +27,7 @@ from rich.table import Table
 
 from evals import retrieval
 from evals.facts import says
-from evals.judge import auc, calibration, normalised, row
+from evals.measures import Row, auc, calibration, draw_confidence, normalised, refused, row
 from qa.agreement import groups, rivals
 from qa.answer import Answer
 from qa.evidence import findings
@@ -37,7 +37,6 @@ from qa.search import Filters, find
 from qa.settings import Settings
 from training.examples import DEVELOPMENT, TEST, Question, read_data
 
-Row = dict[str, Any]
 Report = retrieval.Report
 DISPUTES = Path(__file__).with_name("disputes.jsonl")
 
@@ -166,18 +165,15 @@ def squad_rows(
                 chances["removed"].append(gone.confidence or 0.0)
             report("asking", number, len(questions))
     yes = chances["answerable"]
-    least = sorted(yes)[int(0.05 * len(yes))]
     error, _ = calibration([c for c, _ in pairs], [t for _, t in pairs])
-    refused = {n: [float(c < least) for c in chances[n]] for n in ("removed", "adversarial")}
     return [
         row("SQuAD: gold answer inside the top answer's sentence", _mean(inside), len(inside), 0.75, inside),
         row("SQuAD: exact value", _mean(exact), len(exact), 0.45, exact),
         row("SQuAD: whole article removed, AUC", auc(yes, chances["removed"]), len(yes) * 2, 0.97),
-        row("SQuAD: refused at 95 % answered, article removed", _mean(refused["removed"]), len(yes), None,
-            refused["removed"]),
+        row("SQuAD: refused at 95 % answered, article removed", refused(yes, chances["removed"]), len(yes)),
         row("SQuAD: adversarial, AUC", auc(yes, chances["adversarial"]), len(pairs)),
-        row("SQuAD: refused at 95 % answered, adversarial", _mean(refused["adversarial"]),
-            len(refused["adversarial"]), None, refused["adversarial"]),
+        row("SQuAD: refused at 95 % answered, adversarial", refused(yes, chances["adversarial"]),
+            len(chances["adversarial"])),
         row("SQuAD: expected calibration error", error, len(pairs)),
     ], pairs  # fmt: skip
 
@@ -212,22 +208,6 @@ def time_rows(library: Library, questions: Sequence[str]) -> list[Row]:
     return [row("milliseconds beside search and judge, median", 1e3 * float(np.median(spent)), len(spent), 5.0)]
 
 
-def draw(pairs: Sequence[tuple[float, bool]], path: Path) -> None:
-    """Reliability (how often answers of a confidence are right) and risk against coverage, side by side."""
-    pyplot = retrieval.load_pyplot()
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 4))
-    _, bins = calibration([c for c, _ in pairs], [t for _, t in pairs])
-    left.plot([0, 1], [0, 1], ":", color="grey")
-    left.plot([b[0] for b in bins], [b[1] for b in bins], "o-")
-    left.set(xlabel="confidence", ylabel="share that is right", title="Reliability", xlim=(0, 1), ylim=(0, 1))
-    ranked = [t for _, t in sorted(pairs, key=lambda p: -p[0])]
-    wrong = np.cumsum([not t for t in ranked]) / np.arange(1, len(ranked) + 1)
-    right.plot(np.arange(1, len(ranked) + 1) / len(ranked), wrong)
-    right.set(xlabel="coverage: share of questions answered", ylabel="risk: share of them wrong", ylim=(0, 1),
-              title="Risk and coverage")  # fmt: skip
-    retrieval.save_figure(figure, path)
-
-
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -255,7 +235,7 @@ def main() -> None:
             more, pairs = squad_rows(args.data, articles, args.index, args.judge, report)
             rows += more
             if args.plots:
-                draw(pairs, args.plots / "answers-squad.svg")
+                draw_confidence(pairs, args.plots / "answers-squad.svg")
     if args.json:
         json.dump(rows + outcomes if args.cases else rows, sys.stdout, indent=1, ensure_ascii=False)
         print()

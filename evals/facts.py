@@ -18,6 +18,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from evals.measures import auc, draw_confidence, refused
 from qa.citation import Citation
 from qa.errors import NotFound, QueryError
 from qa.library import Library
@@ -316,17 +317,19 @@ def _figures(outcomes: Sequence[Outcome]) -> dict[str, float | int | None]:
 
 
 def _silence(answerable: Sequence[float], unanswerable: Sequence[float]) -> dict[str, float | None]:
-    """How well confidence tells what can be answered: the chance that it is the greater (Mann and Whitney 1947), and
-    the share of the rest refused where 95 in 100 answerable questions are answered.
-    """
+    """How well confidence tells what can be answered."""
     if not answerable or not unanswerable:
         return {"silence_auc": None, "refused_at_95": None}
-    above = sum((a > b) + (a == b) / 2 for a in answerable for b in unanswerable)
-    least = sorted(answerable)[int(0.05 * len(answerable))]
     return {
-        "silence_auc": _ratio(above, len(answerable) * len(unanswerable)),
-        "refused_at_95": _ratio(sum(b < least for b in unanswerable), len(unanswerable)),
+        "silence_auc": round(auc(answerable, unanswerable), 4),
+        "refused_at_95": round(refused(answerable, unanswerable), 4),
     }
+
+
+def confidences(report: dict[str, Any], split: str) -> list[tuple[float, bool]]:
+    """The confidence of each case of a split, and whether what is cited holds a required fact."""
+    return [(case["confidence"] or 0.0, bool(case["citations_right"])) for case in report["cases"]
+            if case["split"] == split]  # fmt: skip
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -338,6 +341,13 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 # --- comparing and showing
+
+
+def draw(report: dict[str, Any], folder: Path) -> None:
+    """Draw what confidence is worth on each split, as `answers-score.svg` and `answers-tune.svg`."""
+    for split in report["figures"]:
+        if pairs := confidences(report, split):
+            draw_confidence(pairs, folder / f"answers-{split}.svg")
 
 
 def read_report(path: Path) -> dict[str, Any]:

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -24,6 +23,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from evals import facts, retrieval
+from evals.measures import Row, auc, calibration, normalised, row
 from qa import search
 from qa.errors import SettingsError
 from qa.judge import Judge, Reading
@@ -32,47 +32,11 @@ from qa.settings import Settings
 from training.alter import KINDS, alter
 from training.examples import DEVELOPMENT, TEST, Data, Question, read_data, retold
 
-Row = dict[str, Any]
 Report = retrieval.Report
 DEPTHS = (0, 2, 4, 8, 16, 32)
 WEIGHTS = (0.1, 0.15, 0.2, 0.3, 0.5)
-_BINS = 10
 _ALTERED = 400  # statements a kind
 _SEED = 5
-
-
-# --- measures
-
-
-def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
-    """The chance that a positive scores above a negative, ties counted half (Mann and Whitney 1947)."""
-    pos, neg = np.asarray(positive)[:, None], np.asarray(negative)[None, :]
-    return float((pos > neg).mean() + (pos == neg).mean() / 2) if pos.size and neg.size else float("nan")
-
-
-def calibration(chances: Sequence[float], truths: Sequence[bool]) -> tuple[float, list[tuple[float, float, int]]]:
-    """Expected calibration error over ten equal bins, and each bin's mean chance, share that came true, and count."""
-    p, t = np.asarray(chances), np.asarray(truths, dtype=float)
-    which = np.minimum((p * _BINS).astype(int), _BINS - 1)
-    bins = [
-        (float(p[which == b].mean()), float(t[which == b].mean()), int((which == b).sum())) for b in np.unique(which)
-    ]
-    return sum(abs(a - b) * n for a, b, n in bins) / len(p), bins
-
-
-def normalised(text: str) -> str:
-    """SQuAD's normal form: no case, articles or punctuation."""
-    kept = "".join(c if c.isalnum() else " " for c in text.lower())
-    return " ".join(w for w in kept.split() if w not in ("a", "an", "the"))
-
-
-def row(name: str, value: float, n: int, target: float | None = None, values: Sequence[float] | None = None) -> Row:
-    """A figure with its n, the target of its issue, and a 95 % interval by resampling."""
-    low_high = None
-    if values is not None and len(values):
-        draws = np.random.default_rng(_SEED).choice(np.asarray(values, dtype=float), (2000, len(values))).mean(axis=1)
-        low_high = [round(float(x), 4) for x in np.percentile(draws, (2.5, 97.5))]
-    return {"figure": name, "value": round(value, 4), "n": n, "interval": low_high, "target": target}
 
 
 # --- reading: questions asked of their own paragraphs

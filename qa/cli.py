@@ -204,6 +204,9 @@ def evaluate(
         Path | None, typer.Option("--baseline", help="Compare with this report; fail if a headline figure fell.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where to write the report.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Draw reliability and risk–coverage curves of each split here.")
+    ] = None,
     sources: Sources = None,
     index: IndexDir = None,
     as_json: Json = False,
@@ -224,6 +227,8 @@ def evaluate(
         written = out or (Path(f"{path.stem}.report.json") if cases else library.settings.index / "eval.json")
         written.parent.mkdir(parents=True, exist_ok=True)
         written.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        if plots:
+            facts.draw(report, plots)
         put(report if as_json else facts.render(report, comparison), as_json)
         tell(f"report written to {written}")
         if facts.misquoted(report) or (comparison and comparison.fallen):

@@ -16,7 +16,7 @@ from rich.console import Console, RenderableType
 from rich.text import Span, Text
 
 from qa import render
-from qa.answer import Answer, IndexRef, Status
+from qa.answer import Answer, AnswerPart, IndexRef, Status, Value, Witness
 from qa.citation import cite
 from qa.library import Search, Surroundings
 from qa.loaders import load
@@ -364,3 +364,49 @@ def test_every_pair_of_parts_is_parted() -> None:
         lines = shown(render.answer(answer("answered", pair))).splitlines()
         second = next(number for number, line in enumerate(lines) if line.startswith("2  "))
         assert not lines[second - 1].strip()
+
+
+# --- values ----------------------------------------------------------------------------------------
+
+
+def witness(of: Source, sentence: str, value: str) -> Witness:
+    start = of.text.index(sentence)
+    at = of.text.index(value, start)
+    return Witness(cite(of, start, start + len(sentence)), at, at + len(value), value)
+
+
+def test_sides_stand_beside_each_other_with_their_witnesses_dates_and_errata() -> None:
+    brief, note = source(BRIEF, "digest.md"), source("It was lit in\n1881.\n", "note.txt")
+    old = Value(
+        "1879", "date", "1879", (witness(brief, "The book says that the lamp was lit in 1879.", "1879"),), 1, 0, 0.912
+    )
+    new = Value("1881", "date", "1881", (witness(note, "It was lit in\n1881.", "1881"),) * 2, 2, 0, 0.55)
+    part = AnswerPart("?", 0, 1, "date", "disputed", 0.912)
+    out = shown(render.answer(Answer("?", "disputed", (), (), (), INDEX, (old, new), (part,), 0.912)))
+    lines = [line.strip() for line in out.splitlines()]
+    assert lines[:2] == ["The sources differ.", "1879  high confidence, 0.91"]
+    assert "1881  moderate confidence, 0.55 · 2 independent sources" in lines
+    assert "(2018)" in out and "no date" in out
+    assert "Our note. The source says: The lamp was lit in 1879. The record: The" in out
+
+
+def test_each_part_is_headed_and_the_missing_one_said() -> None:
+    note = source("It was lit in 1881 by\n[bold]Ann\x1b[2J.\n", "note.txt")
+    value = Value(
+        "[bold]Ann\x1b[2J", "person", "ann", (witness(note, note.text.strip(), "[bold]Ann\x1b[2J"),), 1, 1, 0.4
+    )
+    parts = (AnswerPart("When was it dark", 0, 16, "date", "not_found", 0.1),
+             AnswerPart("who lit it?", 22, 33, "person", "answered", 0.4))  # fmt: skip
+    question = "When was it dark, and who lit it?"
+    lines = shown(render.answer(Answer(question, "answered", (), (), (), INDEX, (value,), parts, 0.4))).splitlines()
+    assert lines[:2] == ["When was it dark", "The sources don't tell this."]
+    assert lines[3:5] == ["who lit it?", "[bold]Ann␛[2J  low confidence, 0.40"]
+
+
+def test_sources_that_lean_on_each_other_are_said_to() -> None:
+    one, other = source("It has 3 masts.\n", "one.txt"), source("It has 3 masts.\n", "two.txt")
+    both = (witness(one, "It has 3 masts.", "3"), witness(other, "It has 3 masts.", "3"))
+    part = AnswerPart("?", 0, 1, "number", "answered", 0.7)
+    value = Value("3", "number", "3", both, 1, 0, 0.7)
+    out = shown(render.answer(Answer("?", "answered", (), (), (), INDEX, (value,), (part,), 0.7)))
+    assert "3  moderate confidence, 0.70 · its sources depend on one another" in out

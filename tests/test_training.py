@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.judge import auc, calibration, normalised, row
+from evals.measures import auc, calibration, normalised, row
 from tests.conftest import ROOT
 from training.alter import KINDS, Kind, alter, names_in
 from training.examples import (

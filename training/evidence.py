@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from evals import answers, facts, retrieval
-from evals.judge import auc, calibration, normalised
+from evals.measures import auc, calibration, normalised
 from qa.agreement import contenders, groups, opposing
 from qa.evidence import JUDGED, PLAIN, RIVAL, WEIGHTS, Weights, findings
 from qa.library import Library

@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from evals.judge import auc, normalised
+from evals.measures import auc, normalised
 from qa.encoder import find_model
 from qa.judge import span_chances
 from qa.settings import BUNDLED_MODEL
