@@ -29,8 +29,8 @@ from evals import retrieval
 from evals.facts import says
 from evals.measures import Row, auc, calibration, draw_confidence, normalised, refused, row
 from qa.agreement import groups, rivals
-from qa.answer import Answer
-from qa.evidence import findings
+from qa.answer import DEPTH, Answer
+from qa.evidence import answering, findings
 from qa.library import Library
 from qa.question import parts
 from qa.search import Filters, find
@@ -193,19 +193,24 @@ def _inside(answer: Answer, golds: set[str]) -> bool:
 
 
 def time_rows(library: Library, questions: Sequence[str]) -> list[Row]:
-    """What values, agreement and silence take of a warm question beside search and judge: a median of three rounds."""
-    generation = library.generation()
-    spent = []
-    for _ in range(3):
-        for question in questions:
-            part = parts(question)[0]
-            asked, hits = find(generation, generation.encoder, question, 10, judge=library.judge())
-            began = time.perf_counter()
-            sides = groups(findings(generation, asked, part, hits))
-            if sides:
-                rivals(part, sides[0], sides[1:])
-            spent.append(time.perf_counter() - began)
-    return [row("milliseconds beside search and judge, median", 1e3 * float(np.median(spent)), len(spent), 5.0)]
+    """What values, agreement and silence take of a question that wasn't asked before: without the judge, in
+    milliseconds, and what the judge takes to weigh the values.
+    """
+    generation, judge = library.generation(), library.judge()
+    plain: list[float] = []
+    whole: list[float] = []
+    for number, question in enumerate(questions):
+        part = parts(question)[0]
+        asked, hits = find(generation, generation.encoder, part.text, DEPTH, judge=judge)
+        began = time.perf_counter()
+        sides = groups(answering(part, findings(generation, asked, part, hits, judge if number % 2 else None)))
+        if sides:
+            rivals(part, sides[0], sides[1:])
+        (whole if number % 2 else plain).append(time.perf_counter() - began)
+    return [
+        row("milliseconds a question beside search and judge, median", 1e3 * float(np.median(plain)), len(plain), 5.0),
+        row("the same, the judge's weighing of values included", 1e3 * float(np.median(whole)), len(whole)),
+    ]
 
 
 def main() -> None:
@@ -229,7 +234,7 @@ def main() -> None:
             chosen = [case for case in every if case.split == args.split]
             rows, outcomes = dispute_rows(library, chosen, report, args.judge)
             if args.judge:
-                rows += time_rows(library, [case.question for case in chosen[:40]])
+                rows += time_rows(library, [case.question for case in every if case.split != args.split])
         if args.data:
             articles = TEST if args.split == "score" else DEVELOPMENT
             more, pairs = squad_rows(args.data, articles, args.index, args.judge, report)

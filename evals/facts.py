@@ -22,7 +22,7 @@ from evals.measures import auc, draw_confidence, refused
 from qa.citation import Citation
 from qa.errors import NotFound, QueryError
 from qa.library import Library
-from qa.words import words
+from qa.words import FUNCTION_WORDS, words
 
 CASES = Path(__file__).with_name("facts.jsonl")
 BASELINE = Path(__file__).with_name("baseline.json")
@@ -51,6 +51,7 @@ _HEADS = {
     "abstention_precision": "abst.\nprec.",
     "abstention_recall": "abst.\nrecall",
 }
+_FOUND = 6  # headlines of what is found and cited; the others are of silence and of disputes
 _FIELDS = ("id", "question", "facts", "kind", "paraphrase", "sources", "gold", "note")
 _K = 5
 
@@ -208,9 +209,18 @@ def holds(text: str, fact: Iterable[str]) -> bool:
 
 
 def says(value: str, fact: Iterable[str]) -> bool:
-    """Whether a value is a fact: it holds one of its acceptable strings as whole words, or is a part of one."""
+    """Whether a value is a fact: it holds one of its acceptable strings as whole words, or is most of one, with all the
+    digits of it.
+    """
     acceptable = list(fact)
-    return holds(value, acceptable) or any(holds(one, [value]) for one in acceptable)
+    mine = {word.text for word in words(value)} - FUNCTION_WORDS
+    return holds(value, acceptable) or any(
+        holds(one, [value])
+        and 2 * len(mine) >= len(theirs := {word.text for word in words(one)} - FUNCTION_WORDS)
+        and all(word in mine for word in theirs if word[0].isdigit())
+        for one in acceptable
+        if mine
+    )
 
 
 def evaluate(
@@ -374,7 +384,9 @@ def compare(report: dict[str, Any], before: dict[str, Any]) -> Comparison:
         for name in ("status", "found_at_1", "found_at_5", "cited"):
             if name in was and was[name] != case[name]:
                 told = f"{case['id']} ({case['split']}, {case['kind']}): {name} {was[name]} → {case[name]}"
-                (better if _merit(case, name) > _merit({**case, **was}, name) else worse).append(told)
+                gained = _merit(case, name) - _merit({**case, **was}, name)
+                if gained:
+                    (better if gained > 0 else worse).append(told)
     return Comparison(
         fallen={name: pair for name, pair in moved.items() if pair[1] < pair[0]},
         risen={name: pair for name, pair in moved.items() if pair[1] > pair[0]},
@@ -384,9 +396,12 @@ def compare(report: dict[str, Any], before: dict[str, Any]) -> Comparison:
 
 
 def _merit(case: dict[str, Any], name: str) -> float:
-    """How good one of a case's results is: for a status, whether it is silent exactly where no source answers."""
+    """How good one of a case's results is: for a status, whether it is silent exactly where no source answers, and
+    disputed exactly where sources differ.
+    """
     if name == "status":
-        return float((case["status"] == "not_found") == (case["kind"] == "unanswerable"))
+        silent = (case["status"] == "not_found") == (case["kind"] == "unanswerable")
+        return float(silent) + float((case["status"] == "disputed") == (case["kind"] == "disagreement")) / 2
     return float(case[name] or 0.0)
 
 
@@ -399,14 +414,15 @@ def render(report: dict[str, Any], comparison: Comparison | None) -> RenderableT
     """Tables for people: the figures of each split by kind, and what differs from the baseline."""
     parts: list[RenderableType] = []
     for split, groups in report["figures"].items():
-        table = Table(title=f"{split} split", title_justify="left", box=None, pad_edge=False)
-        table.add_column("")
-        for name in ("n", *HEADLINES):
-            table.add_column(_HEADS.get(name, name), justify="right")
-        for group, figures in groups.items():
-            cells = [_cell(figures[name]) for name in ("n", *HEADLINES)]
-            table.add_row(group, *cells, style="bold" if group == "all" else "")
-        parts += [table, Text()]
+        for shown in (HEADLINES[:_FOUND], HEADLINES[_FOUND:]):
+            table = Table(title=f"{split} split", title_justify="left", box=None, pad_edge=False)
+            table.add_column("")
+            for name in ("n", *shown):
+                table.add_column(_HEADS.get(name, name), justify="right")
+            for group, figures in groups.items():
+                cells = [_cell(figures[name]) for name in ("n", *shown)]
+                table.add_row(group, *cells, style="bold" if group == "all" else "")
+            parts += [table, Text()]
     parts += [Text(f"{id}: a quote isn't what its source says there", style="bold red") for id in misquoted(report)]
     if comparison is None:
         return Group(*parts)

@@ -186,7 +186,7 @@ def claim_rows(judge: Judge, data: Data, part: str, report: Report) -> list[Row]
     """FoolMeTwice with its gold evidence, and statements altered from sentences, each against its own sentence."""
     right = []
     for number, claim in enumerate(data.claims[part], 1):
-        (told,) = judge.weigh(claim.statement, [claim.text])
+        (told,) = judge.weigh([(claim.statement, claim.text)])
         right.append((told.supports > told.contradicts) == (claim.label[0] == 1.0))
         report("claims", number, len(data.claims[part]))
     out = [row("FoolMeTwice with gold evidence: accuracy", float(np.mean(right)), len(right), 0.72, right)]
@@ -214,7 +214,7 @@ def claim_rows(judge: Judge, data: Data, part: str, report: Report) -> list[Row]
 
 
 def _verdict(judge: Judge, statement: str, text: str) -> str:
-    (claim,) = judge.weigh(statement, [text])
+    (claim,) = judge.weigh([(statement, text)])
     return max(("supports", "contradicts", "neither"), key=lambda name: float(getattr(claim, name)))
 
 

@@ -13,16 +13,25 @@ import numpy as np
 from qa.evidence import RIVAL, Finding, Found, weights
 from qa.names import aliases, canon
 from qa.question import NUMERIC, WHOLE, Part
-from qa.source import same_work
-from qa.values import admits
+from qa.source import same_work, year_of
+from qa.values import admits, mentions
 from qa.words import FUNCTION_WORDS, words
 
 WITNESS = 0.3  # a finding with the lead's value bears it out from this chance on
 SHINGLE, COPIED = 5, 0.5  # passages that share this part of their runs of so many words are copies
+_LEAST_SHINGLES = 12  # of a passage long enough to be told a copy by them
 _LEAST_COPIED = 8  # words of a sentence that isn't written twice by chance
-_SHARED = re.compile(
-    r"\b(?:together\s+with|along\s+with|jointly|co-?\w+(?:ed|er|ers|or|ors)|one\s+of)\b", re.IGNORECASE
+_SHARED = re.compile(r"\b(?:together\s+with|along\s+with|jointly|co-\w+|cofound\w*|coauthor\w*)\b", re.IGNORECASE)
+# What several do at once, so that one name doesn't exclude another.
+_JOINT = re.compile(
+    r"\b(?:signed|signs?|attend\w*|took\s+part|participat\w+|negotiat\w+|support\w*|oppos\w+|joined|fought|visit\w*|agreed"
+    r"|members?)\b",
+    re.IGNORECASE,
 )
+_MONEY = re.compile(
+    r"[$€£¥]|\b(?:dollars?|euros?|pounds?|yen|won|crowns?|francs?|marks?|roubles?|guineas?)\b", re.IGNORECASE
+)
+_NEGATED = frozenset(("not", "no", "never", "nor", "without"))
 _EXCLUSIVE = NUMERIC | {"date", "person", "place"}
 
 
@@ -41,23 +50,31 @@ class Group:
     def chance(self) -> float:
         return self.lead.chance
 
+    @property
+    def witnesses(self) -> list[Finding]:
+        """The findings that bear the value out: the likeliest, and those that are likely enough beside it."""
+        return [finding for finding in self.findings if finding is self.lead or finding.chance >= WITNESS]
+
 
 def groups(found: Sequence[Finding]) -> list[Group]:
-    """Findings by the value they say, the group with the likeliest first; they come likeliest first."""
+    """Findings by the value they say, the group with the likeliest first; they come likeliest first.
+
+    All of a group agree with each other, so that a vague value doesn't bring together two that can't both hold.
+    """
     sides: list[list[Finding]] = []
     for finding in found:
-        mine = next((side for side in sides if agree(side[0], finding)), None)
+        mine = next((side for side in sides if all(agree(each, finding) for each in side)), None)
         if mine is None:
             sides.append([finding])
         else:
             mine.append(finding)
-    return [Group(tuple(side), independent([f for f in side if f is side[0] or f.chance >= WITNESS])) for side in sides]
+    return [Group(tuple(side), independent(Group(tuple(side), 0).witnesses)) for side in sides]
 
 
 def agree(a: Finding, b: Finding) -> bool:
     """Whether two findings say one value: numbers and dates that admit each other, names of one bearer, like words."""
     if a.value.mention and b.value.mention:
-        return admits(a.value.mention, b.value.mention)
+        return admits(a.value.mention, b.value.mention) and _currency(a) == _currency(b)
     if a.value.kind != b.value.kind:
         return False
     if a.value.kind in WHOLE or a.value.kind == "statement":
@@ -69,8 +86,22 @@ def _same_name(a: Finding, b: Finding) -> bool:
     one, other = a.value.normalized, b.value.normalized
     known = {**aliases(a.hit.citation.quote), **aliases(b.hit.citation.quote)}
     one, other = known.get(one, one), known.get(other, other)
-    mine, theirs = set(one.split()), set(other.split())
-    return one == other or (bool(mine) and bool(theirs) and (mine <= theirs or theirs <= mine))
+    if one == other:
+        return True
+    mine, theirs = sorted((one.split(), other.split()), key=len)
+    if not set(mine) <= set(theirs) or _NEGATED & {*a.value.text.lower().split(), *b.value.text.lower().split()}:
+        return False
+    return mine[-1] == theirs[-1] if a.value.kind == "person" and mine else len(mine) > 1
+
+
+def _currency(finding: Finding) -> frozenset[str]:
+    """The currency that a sum of money is in, as it is written; nothing of other values."""
+    mention = finding.value.mention
+    if mention is None or mention.unit != "money":
+        return frozenset()
+    near = finding.source.text[max(finding.start, finding.value.start - 3) : min(finding.end, finding.value.end + 12)]
+    return frozenset(found.group().lower().rstrip("s").replace("dollar", "$").replace("euro", "€").replace("pound", "£")
+                     .replace("yen", "¥") for found in _MONEY.finditer(near))  # fmt: skip
 
 
 def rivals(part: Part, lead: Group, others: Sequence[Group]) -> list[Group]:
@@ -81,13 +112,13 @@ def rivals(part: Part, lead: Group, others: Sequence[Group]) -> list[Group]:
 
 def contenders(part: Part, lead: Group, others: Sequence[Group]) -> list[Group]:
     """The groups whose value is of one kind with the lead's and excludes it, if they answer the same question."""
-    if part.many or part.kind not in _EXCLUSIVE:
+    if part.many or part.kind not in _EXCLUSIVE or (part.kind == "person" and _JOINT.search(part.text)):
         return []
-    mine = {finding.source.id for finding in lead.findings}
+    mine = {finding.source.id for finding in lead.witnesses}
     return [
         group
         for group in others
-        if group.lead.source.id not in mine
+        if any(finding.source.id not in mine for finding in group.witnesses)
         and group.lead.value.kind == lead.lead.value.kind
         and _exclude(part, lead.lead, group.lead)
     ]
@@ -122,12 +153,17 @@ def _alike(a: Finding, b: Finding) -> float:
 
 
 def _exclude(part: Part, a: Finding, b: Finding) -> bool:
+    if a.value.mention and b.value.mention:
+        one, other = a.value.mention, b.value.mention
+        if one.unit != other.unit and one.unit and other.unit:
+            return False  # miles and kilometres can't be compared here
+        return not any(admits(m, other) for m in mentions(a.sentence)) and not any(
+            admits(m, one) for m in mentions(b.sentence)
+        )
     if part.kind not in ("person", "place"):
-        return True
-    said = {canon(word.text) for word in words(f"{a.sentence} {b.sentence}")}
-    both = _words(a.value) <= said and _words(b.value) <= said
+        return False
     shared = any(_SHARED.search(finding.sentence) for finding in (a, b))
-    return both and not shared and not _names(b.value, a) and not _names(a.value, b)
+    return not shared and not _names(b.value, a) and not _names(a.value, b)
 
 
 def _names(value: Found, finding: Finding) -> bool:
@@ -171,7 +207,7 @@ def _copied(a: Finding, b: Finding) -> bool:
     if one == other and len(one) >= _LEAST_COPIED:
         return True
     mine, theirs = _shingles(a.hit.citation.quote), _shingles(b.hit.citation.quote)
-    return bool(mine and theirs) and len(mine & theirs) >= COPIED * min(len(mine), len(theirs))
+    return min(len(mine), len(theirs)) >= _LEAST_SHINGLES and len(mine & theirs) >= COPIED * min(len(mine), len(theirs))
 
 
 @lru_cache(maxsize=2**8)
@@ -181,17 +217,19 @@ def _shingles(text: str) -> frozenset[tuple[str, ...]]:
 
 
 def _cites(text: str, other: Finding) -> bool:
-    """Whether a passage names another's source by its title, or by its author and year."""
+    """Whether a passage names another's source: its title, if that is a title's words, or its author and year."""
     there = f" {' '.join(word.text for word in words(text))} "
     record = other.source.record
     title = [word.text for word in words(str(record.get("title") or ""))]
-    if len([word for word in title if word not in FUNCTION_WORDS]) >= 2 and f" {' '.join(title)} " in there:
-        return True
-    issued = record.get("issued") or {}
-    year = str((issued.get("date-parts") or [[""]])[0][0])
-    families = [str(person.get("family") or "") for person in record.get("author") or []]
-    return (
-        bool(year)
-        and f" {year} " in there
-        and any(f" {' '.join(word.text for word in words(family))} " in there for family in families if family)
+    telling = [word for word in title if word not in FUNCTION_WORDS]
+    named = f" {' '.join(title)} "
+    if len(telling) >= 2 and named in there:
+        before = there[: there.index(named)].split()[-4:]
+        if len(telling) >= 4 or {"according", "see", "from", "in", "by", "per", "cites", "quotes"} & {*before}:
+            return True
+    year = year_of(record)
+    people = record.get("author") or []
+    families = [str(who.get("family") or str(who.get("literal") or "").split(" ")[-1]) for who in people]
+    return any(
+        family and re.search(rf"\b{re.escape(family)}\b[^.]{{0,60}}\b{year}\b", text) for family in families if year
     )

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, Literal
 
-from qa.agreement import WITNESS, Group, groups, rivals
+from qa.agreement import Group, groups, rivals
 from qa.citation import Citation
 from qa.encoder import TextEncoder
-from qa.evidence import JUDGED, PLAIN, Finding, certainty, findings, is_far, weights
+from qa.evidence import JUDGED, PLAIN, answering, certainty, findings, is_far, weights
 from qa.generation import Generation
 from qa.judge import TextJudge
 from qa.question import Part, parts
 from qa.search import Filters, Hit, check_k, check_question, find
+from qa.settings import MAX_QUESTION_CHARS
 from qa.words import without_quotes
 
 DEPTH = 10  # passages in which values are looked for, however few are asked for
@@ -173,7 +174,7 @@ def answer(
         return Answer(question, "not_found", (), (), near[:k], index, parts=described, confidence=chance)
     values = tuple(_value(group, n) for n, one in enumerate(told) for group in one.groups)
     cited = {witness.citation.id: witness.citation for value in values for witness in value.witnesses}
-    holding = {f.hit.citation.id for one in told for group in one.groups for f in _witnesses(group)}
+    holding = {f.hit.citation.id for one in told for group in one.groups for f in group.witnesses}
     passages = tuple(hit for n, hit in enumerate(hits) if n < k or hit.citation.id in holding)
     status: Status = "disputed" if any(one.status == "disputed" for one in told) else "answered"
     chance = min(one.chance for one in answered)
@@ -183,10 +184,10 @@ def answer(
 def _tell(
     generation: Generation, encoder: TextEncoder, part: Part, k: int, filters: Filters, judge: TextJudge | None
 ) -> _Told:
-    if encoder.count(part.text, "question") > encoder.spec.max_tokens:
+    if len(part.text) > MAX_QUESTION_CHARS or encoder.count(part.text, "question") > encoder.spec.max_tokens:
         part = replace(part, text=part.own)
     asked, hits = find(generation, encoder, part.text, max(k, DEPTH), filters, judge)
-    found = findings(generation, asked, part, hits)
+    found = answering(part, findings(generation, asked, part, hits, judge))
     weigh = weights(PLAIN if judge is None else JUDGED)
     chance = found[0].chance if found else 0.0
     if is_far(hits) or chance < weigh.least:
@@ -199,13 +200,9 @@ def _tell(
     return _Told(tuple(hits), "answered", chance, (lead, *more))
 
 
-def _witnesses(group: Group) -> list[Finding]:
-    return [f for f in group.findings if f is group.lead or f.chance >= WITNESS]
-
-
 def _value(group: Group, part: int) -> Value:
     value = group.lead.value
-    witnesses = [Witness(f.citation, f.value.start, f.value.end, f.value.text) for f in _witnesses(group)]
+    witnesses = [Witness(f.citation, f.value.start, f.value.end, f.value.text) for f in group.witnesses]
     return Value(value.text, value.kind, value.normalized, tuple(witnesses), group.independent, part, group.chance)
 
 

@@ -135,7 +135,7 @@ def read(
     known = {short: long for _, source, _, _, whole in best for short, long in aliases(whole).items()}
     judged: Sequence[Claim | None] = [None] * len(best)
     if judge and best:
-        judged = judge.weigh(text, [source.text[a:b] for _, source, a, b, _ in best])
+        judged = judge.weigh([(text, source.text[a:b]) for _, source, a, b, _ in best])
     return [
         Reading(source, a, b, met, *_compare(statement, source.text[a:b], whole, known, match), judged=claim)
         for (met, source, a, b, whole), claim in zip(best, judged, strict=True)

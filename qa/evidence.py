@@ -20,10 +20,10 @@ from qa.citation import Citation, cite
 from qa.encoder import Encoding
 from qa.errors import JudgeError
 from qa.generation import Generation
-from qa.judge import Reading
+from qa.judge import Reading, TextJudge
 from qa.matching import Floats, Match
-from qa.names import canon, names, present
-from qa.question import FORM_WORDS, NUMERIC, WHOLE, AskedKind, Part
+from qa.names import CAPITALS, Name, canon, names, stands
+from qa.question import FORM_WORDS, NUMERIC, WHOLE, AskedKind, Part, statement
 from qa.search import Hit, Sight
 from qa.source import Source
 from qa.values import Mention, admits, mentions, spoken
@@ -37,13 +37,14 @@ RIVAL = "rival"  # whether a finding with another value disputes the likeliest o
 LEAST_SCORE = 0.32
 
 UNJUDGED = 2  # sentences of a passage that are looked at without the judge
+_ALSO = 0.25  # of the judge's answer, that a further value must meet to be one of several
 _LONGEST_TERM = 24  # words that a span may have and still be a value rather than a sentence
 _MOST_LOGIT = 7.0
-_TIME_UNITS = frozenset(("year", "month", "week", "day", "hour"))
+_TIME_UNITS = frozenset(("year", "month", "week", "day", "hour", "minute"))
 _PRONOUNS = frozenset("he she it they we you his her its their this that these those him them".split())
 _LABELS = frozenset("article section chapter footnote paragraph para".split())
 _MONTH = re.compile(r"\bmonth\b", re.IGNORECASE)
-_RANK = re.compile(r"\b(?:rank|ranks|ranked|place|position)\b", re.IGNORECASE)
+_RANK = re.compile(r"\brank\w*\b|\b(?:what|which)\s+(?:place|position)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +113,24 @@ def weights(name: str) -> Weights:
 
 
 def findings(
-    generation: Generation, asked: Encoding, part: Part, hits: Sequence[Hit], weigh: Weights | None = None
+    generation: Generation,
+    asked: Encoding,
+    part: Part,
+    hits: Sequence[Hit],
+    judge: TextJudge | None = None,
+    weigh: Weights | None = None,
 ) -> list[Finding]:
-    """What the sentences to look at of some hits say to a part of a question, likeliest first; `weigh` instead of the
-    package's own weights.
+    """What the sentences to look at of some hits say to a part of a question, likeliest first.
+
+    With a judge, each value is weighed again, as a statement, against its sentence. `weigh` is instead of the package's
+    own weights.
     """
     subject = [word for word in words(part.text) if word.text not in FORM_WORDS]
-    match = Match(generation.lexicon, subject or list(words(part.text)), asked.starts)
+    match = Match(generation.lexicon, subject or list(words(part.text)), asked.starts, metonyms=False)
     best = max((_score(hit) for hit in hits), default=0.0)
     judged = any(sight.reading for hit in hits for sight in hit.sights)
     weigh = weigh or weights(JUDGED if judged else PLAIN)
-    out: list[Finding] = []
+    found: list[Finding] = []
     seen: set[tuple[str, int]] = set()
     for hit in hits:
         source = generation.texts.source(hit.citation.source)
@@ -130,11 +138,23 @@ def findings(
             if source is None or (judged and not sight.reading) or (source.id, sight.start) in seen:
                 continue
             seen.add((source.id, sight.start))
-            value, features, met, near = _read(part, hit, sight, source, match)
-            features["lead"] = _score(hit) - best
-            chance = weigh.chance(features)
-            out.append(Finding(hit, source, sight.start, sight.end, value, features, chance, met, near))
-    return sorted(out, key=lambda f: (-round(f.chance, 9), f.source.id, f.start))
+            told, met, near = _read(part, hit, sight, source, match)
+            for value, features in told:
+                features["lead"] = _score(hit) - best
+                found.append(Finding(hit, source, sight.start, sight.end, value, features, 0.0, met, near))
+    if judge is not None and judged:
+        claims = judge.weigh([(statement(part.own, finding.value.text), finding.sentence) for finding in found])
+        for finding, claim in zip(found, claims, strict=True):
+            finding.features["supports"] = _logit(claim.supports)
+    out = [replace(finding, chance=weigh.chance(finding.features)) for finding in found]
+    return sorted(out, key=lambda f: (-round(f.chance, 9), f.source.id, f.start, f.value.start))
+
+
+def answering(part: Part, found: Sequence[Finding]) -> list[Finding]:
+    """The findings that can answer: where a number or a date is asked for, those that have one."""
+    if part.kind in NUMERIC or part.kind == "date":
+        return [finding for finding in found if finding.value.mention]
+    return list(found)
 
 
 def certainty(chance: float) -> str:
@@ -156,11 +176,11 @@ def _score(hit: Hit) -> float:
 
 def _read(
     part: Part, hit: Hit, sight: Sight, source: Source, match: Match
-) -> tuple[Found, dict[str, float], Floats, Floats]:
+) -> tuple[list[tuple[Found, dict[str, float]]], Floats, Floats]:
+    """The values of a sentence with their features, and how well it and its surroundings meet the question's words."""
     start, sentence = sight.start, source.text[sight.start : sight.end]
     around = " ".join([hit.citation.quote, *hit.citation.locator.sections, str(source.record.get("title", ""))])
     candidates = _candidates(part, sentence)
-    value, mass = _chosen(part, sentence, candidates, sight.reading)
     met = match.met(sentence, sight.met)
     near = np.maximum(met, match.met(around, np.max([other.met for other in hit.sights], axis=0)))
     wanting = part.kind in NUMERIC or part.kind in ("date", "person", "place")
@@ -175,11 +195,12 @@ def _read(
         **_told(part.text, sentence, around),
     }
     if sight.reading:
-        chance = min(max(sight.reading.answers, 1e-6), 1 - 1e-6)
-        logit = math.log(chance / (1 - chance))
-        features |= {"judge": min(max(logit, -_MOST_LOGIT), _MOST_LOGIT), "span": sight.reading.span, "mass": mass}
-    placed = replace(value, start=start + value.start, end=start + value.end)
-    return placed, features, met, near
+        features |= {"judge": _logit(sight.reading.answers), "span": math.log(max(sight.reading.span, 1e-3))}
+    told = [
+        (replace(value, start=start + value.start, end=start + value.end), {**features, "mass": mass})
+        for value, mass in _chosen(part, sentence, candidates, sight.reading)
+    ]
+    return told, met, near
 
 
 def _told(question: str, sentence: str, around: str) -> dict[str, float]:
@@ -188,10 +209,15 @@ def _told(question: str, sentence: str, around: str) -> dict[str, float]:
     valued = mentions(question)
     there = mentions(around)
     return {
-        "names": _share(not present(name, around) for name in named),
-        "names_here": _share(not present(name, sentence) for name in named),
+        "names": _share(not stands(name, around) for name in named),
+        "names_here": _share(not stands(name, sentence) for name in named),
         "values": _share(not any(admits(value, other) for other in there) for value in valued),
     }
+
+
+def _logit(chance: float) -> float:
+    bounded = min(max(chance, 1e-9), 1 - 1e-9)
+    return min(max(math.log(bounded / (1 - bounded)), -_MOST_LOGIT), _MOST_LOGIT)
 
 
 def _share(truths: object) -> float:
@@ -211,10 +237,15 @@ def _candidates(part: Part, sentence: str) -> tuple[Found, ...]:
         ranges = [(m, *spoken(sentence, m)) for m in fitting if all(m.normalized != g.normalized for g in given)]
         return tuple(Found(sentence[a:b], a, b, part.kind, m.normalized, m) for m, a, b in ranges)
     if part.kind in ("person", "place"):
-        found = [n for n in names(sentence) if n.key not in _PRONOUNS and not present(n, part.text)]
+        found = [n for n in names(sentence) if n.key not in _PRONOUNS and not stands(n, part.text)]
         sure = [n for n in found if not n.weak]
-        return tuple(Found(n.text, n.start, n.end, part.kind, n.key) for n in sure or found)
+        return tuple(Found(n.text, n.start, n.end, part.kind, _name_key(n)) for n in sure or found)
     return ()
+
+
+def _name_key(name: Name) -> str:
+    own = " ".join(word.text for word in words(name.text))
+    return own if own in CAPITALS else name.key
 
 
 def _fits(part: Part, m: Mention) -> bool:
@@ -231,8 +262,12 @@ def _fits(part: Part, m: Mention) -> bool:
     return (m.unit == "ordinal") == bool(_RANK.search(part.text)) and m.unit != "money"
 
 
-def _chosen(part: Part, sentence: str, candidates: Sequence[Found], reading: Reading | None) -> tuple[Found, float]:
-    """The value of a sentence that answers likeliest, and the probability that the judge's answer meets it."""
+def _chosen(
+    part: Part, sentence: str, candidates: Sequence[Found], reading: Reading | None
+) -> list[tuple[Found, float]]:
+    """The value of a sentence that answers likeliest, and the probability that the judge's answer meets it; several of
+    them where several things are asked for.
+    """
     whole = Found(sentence, 0, len(sentence), _kind(part.kind, whole=True), fold(sentence))
     span = _trimmed(sentence, reading.start, reading.end) if reading else None
     if candidates:
@@ -244,12 +279,16 @@ def _chosen(part: Part, sentence: str, candidates: Sequence[Found], reading: Rea
                 return reading.span * float(reading.start < one.end and one.start < reading.end)
             return reading.spans.mass(one.start, one.end)
 
-        best = max(candidates, key=lambda one: (round(mass(one), 6), -one.start))
-        return (_widened(best, sentence, span) if span else best), mass(best)
+        ranked = sorted(candidates, key=lambda one: (-round(mass(one), 6), one.start))
+        most = len(ranked) if part.many and reading is None else 1
+        if part.many and reading is not None:
+            most = max(1, sum(mass(one) >= _ALSO for one in ranked))
+        return [(_widened(one, candidates, sentence, span) if span else one, mass(one)) for one in ranked[:most]]
     if part.kind in WHOLE or span is None or len(sentence[slice(*span)].split()) > _LONGEST_TERM:
-        return whole, reading.span if reading else 0.0
+        return [(whole, reading.span if reading else 0.0)]
     a, b = span
-    return Found(sentence[a:b], a, b, _kind(part.kind), normal(sentence[a:b])), reading.span if reading else 0.0
+    value = Found(sentence[a:b], a, b, _kind(part.kind), normal(sentence[a:b]))
+    return [(value, reading.span if reading else 0.0)]
 
 
 def _kind(asked: AskedKind, whole: bool = False) -> str:
@@ -259,11 +298,15 @@ def _kind(asked: AskedKind, whole: bool = False) -> str:
     return "statement" if whole else "term" if asked in ("term", "list") else "phrase"
 
 
-def _widened(value: Found, sentence: str, span: tuple[int, int]) -> Found:
-    """A value with the words around it that the judge takes for part of the answer: a hedge, a unit, a first name."""
+def _widened(value: Found, candidates: Sequence[Found], sentence: str, span: tuple[int, int]) -> Found:
+    """A value with the words around it that the judge takes for part of the answer: a hedge, a unit, a first name;
+    never with another value.
+    """
     a, b = span
     text = sentence[a:b]
     core = (value.mention.start, value.mention.end) if value.mention else (value.start, value.end)
+    if any(other is not value and a < other.end and other.start < b for other in candidates):
+        return value
     if not (a <= core[0] and core[1] <= b) or len(text.split()) > len(value.text.split()) + 4:
         return value
     return Found(text, a, b, value.kind, value.normalized, value.mention)

@@ -32,6 +32,7 @@ REINSTALL = "install the package again, or go without it (`--no-judge`, QA_JUDGE
 
 _LONGEST_SPAN = 24  # tokens
 Logits = npt.NDArray[np.float32]
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -84,8 +85,8 @@ class TextJudge(Protocol):
         """Whether each text answers the question, and where."""
         ...
 
-    def weigh(self, statement: str, texts: Sequence[str]) -> list[Claim]:
-        """Whether each text supports or contradicts the statement."""
+    def weigh(self, pairs: Sequence[tuple[str, str]]) -> list[Claim]:
+        """Of statements and texts, whether each text supports or contradicts its statement."""
         ...
 
 
@@ -115,9 +116,9 @@ class Judge:
         """Whether each text answers the question, and where in it."""
         return self._map(lambda text: self._read(question, text), texts)
 
-    def weigh(self, statement: str, texts: Sequence[str]) -> list[Claim]:
-        """Whether each text supports the statement, contradicts it, or does neither."""
-        return self._map(lambda text: self._weigh(statement, text), texts)
+    def weigh(self, pairs: Sequence[tuple[str, str]]) -> list[Claim]:
+        """Of statements and texts, whether each text supports its statement, contradicts it, or does neither."""
+        return self._map(lambda pair: self._weigh(*pair), pairs)
 
     def warm(self) -> None:
         """Begin to load the network in the background, so that less is left to wait for at the first question."""
@@ -148,11 +149,11 @@ class Judge:
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
         return pair, session.run(["answers", "span", "claim"], inputs)
 
-    def _map(self, judge: Callable[[str], T], texts: Sequence[str]) -> list[T]:
+    def _map(self, judge: Callable[[S], T], given: Sequence[S]) -> list[T]:
         self.warm()  # here, since a worker that submits to its own pool could wait for itself
-        if len(texts) < 2:
-            return [judge(text) for text in texts]
-        return list(self._workers.map(judge, texts))
+        if len(given) < 2:
+            return [judge(one) for one in given]
+        return list(self._workers.map(judge, given))
 
     @cached_property
     def _workers(self) -> ThreadPoolExecutor:

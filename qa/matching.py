@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qa.lexicon import Lexicon
-from qa.names import bearers, canon
+from qa.names import CAPITALS, bearers, canon
 from qa.words import FUNCTION_WORDS, Word, words
 
 _LIKE, _SAME = 0.35, 0.8  # cosines of token vectors: below, a word isn't met; above, it is
@@ -20,10 +20,14 @@ Floats = npt.NDArray[np.float32]
 class Match:
     """Some words of a text, each with its rarity among the passages, to be met by other texts.
 
-    `starts`, shape (tokens,), says at which code point each of the text's token vectors begins.
+    `starts`, shape (tokens,), says at which code point each of the text's token vectors begins; with `metonyms` a
+    capital may stand for its state.
     """
 
-    def __init__(self, lexicon: Lexicon, found: Sequence[Word], starts: npt.NDArray[np.int64]) -> None:
+    def __init__(
+        self, lexicon: Lexicon, found: Sequence[Word], starts: npt.NDArray[np.int64], metonyms: bool = True
+    ) -> None:
+        self._metonyms = metonyms
         self._lexicon = lexicon
         self.words = list(found)
         self._columns = [[i for i, at in enumerate(starts) if word.start <= at < word.end] for word in found]
@@ -48,7 +52,8 @@ class Match:
         known = bearers(text)
         out = np.zeros(len(self.words), dtype=np.float32)
         for i, (word, stem, columns) in enumerate(zip(self.words, self.stems, self._columns, strict=True)):
-            if stem in there or canon(word.text) in known:
+            named = word.text not in CAPITALS or self._metonyms
+            if stem in there or (named and canon(word.text) in known):
                 out[i] = 1.0
             else:
                 likeness = float(np.mean([similarity[c] for c in columns if c < len(similarity)] or [0.0]))

@@ -38,6 +38,10 @@ sdf|self defense forces|self defense force|self defence forces|self defence forc
 asia|asian|asians
 """
 _CANON = {name: line.split("|")[0] for line in _STATES.split("\n") if line for name in line.split("|")}
+CAPITALS = frozenset(
+    "washington|seoul|pyongyang|tokyo|beijing|moscow|taipei|london|berlin|paris|manila|hanoi|tehran|new delhi|canberra"
+    .split("|")
+)  # fmt: skip
 _TITLES = frozenset(
     "president prime minister mr mrs ms dr congressman senator general former late professor article treaty".split()
 )
@@ -129,6 +133,14 @@ def _ending_with_initials(long: str, short: str) -> str:
         if initials and initials[0] == letters[0] and set(initials) <= set(letters):
             return canon(" ".join(tail))
     return ""
+
+
+def stands(name: Name, text: str) -> bool:
+    """Whether a name stands in a text as a place or person does: a capital by its own name, and not by its state's."""
+    own = " ".join(word.text for word in words(name.text))
+    if own in CAPITALS:
+        return f" {own} " in f" {' '.join(word.text for word in words(text))} "
+    return present(name, text)
 
 
 def present(name: Name, text: str, known: dict[str, str] | None = None) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from qa.words import FUNCTION_WORDS, words
+from qa.words import FUNCTION_WORDS, without_quotes, words
 
 AskedKind = Literal[
     "number", "percent", "money", "duration", "date", "person", "place", "term", "definition", "reason", "manner",
@@ -29,9 +29,9 @@ _PERSON = (
 )
 _PLACE = (
     "countr(?:y|ies)|nations?|states?|cit(?:y|ies)|towns?|places?|islands?|provinces?|regions?|rivers?|continents?"
-    "|prefectures?|ports?|districts?|villages?|counties|county|harbou?rs?|locations?|areas?"
+    "|prefectures?|ports?|districts?|villages?|counties|county|harbou?rs?|locations?"
 )
-_OF = r"(?:\s+\w+){0,2}?\s+"
+_OF = r"(?:\s+(?!(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|must|may)\b)\w+){0,2}?\s+"
 _KINDS: tuple[tuple[AskedKind, str], ...] = (
     ("percent", r"\b(?:what|which)\s+(?:percentage|percent|per\s+cent|share|proportion|fraction)\b|\bhow\s+large\s+a\s+share\b"
                 r"|\bby\s+what\s+(?:percentage|share)\b"),
@@ -41,7 +41,7 @@ _KINDS: tuple[tuple[AskedKind, str], ...] = (
                  r"|\bhow\s+(?:many|much)\s+(?:more\s+)?(?:years|months|weeks|days|hours|minutes|time)\b"),
     ("number", r"\bhow\s+(?:many|much|old|far|tall|high|deep|wide|large|big|heavy|fast|often|long)\b"
                r"|\b(?:what|which)(?:\s+\w+){0,2}?\s+(?:number|total|amount|size|height|length|depth|width|weight|age|speed|distance"
-               r"|rank|population|count)\b"
+               r"|rank|population|count|area)\b"
                r"|^number\s+of\b|\bwhat\s+is\s+the\s+(?:total\s+)?number\b"),
     ("date", r"\bwhen\b|\b(?:what|which|whose)\s+(?:exact\s+)?(?:\w+\s+and\s+)?(?:years?|dates?|day|month|decade|century|period)\b"
              r"|^(?:year|date)\s+of\b|\bsince\s+when\b"),
@@ -68,10 +68,15 @@ _AUXILIARY = re.compile(
     re.IGNORECASE,
 )
 _MANY = re.compile(
-    r"\b(?:what|which|name|list)\s+(?:are\s+)?(?:the\s+)?(?:two|three|four|five|six|seven|several|other|both)\b|\bwhat\s+are\b"
+    r"\b(?:what|which|name|list)\s+(?:are\s+)?(?:the\s+)?(?:two|three|four|five|six|seven|several|other|both)\b|\b(?:what|who)\s+(?:are|were)\b"
     r"|\b(?:years|dates|countries|nations|states|cities|leaders|presidents|reasons|names|parties|treaties|wars|issues"
     r"|people|members|authors|founders|technologies|groups)\s+(?:\w+\s+){0,3}?(?:are|were|did|do|have|had)\b"
     r"|^\s*(?:list|name)\b",
+    re.IGNORECASE,
+)
+# What these ask for is settled, whatever is "called" or "known as" something later on.
+_PLAIN_ASK = re.compile(
+    r"^\W*(?:in\s+)?(?:how\s+(?:many|much|old|long|tall|far|high|often|big|large)|when|(?:what|which)\s+(?:year|percentage|share))\b",
     re.IGNORECASE,
 )
 _WH = r"(?:who|whom|whose|what|when|where|which|why|how)\b"
@@ -85,6 +90,7 @@ _BREAK = re.compile(
     r"|\?\s+(?=\S)",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r"[\"“„«][^\"“”„«»]*[\"”»]")
 _RELATIVE = re.compile(rf",\s+{_PREPOSITION}(?:which|who|whom|whose|where|when)\b", re.IGNORECASE)
 # "when" and "where" ask if what they ask about is turned round after them; else they tell when.
 _ASKS = re.compile(
@@ -127,12 +133,18 @@ def parts(question: str) -> tuple[Part, ...]:
     """
     pieces = _pieces(question)
     if len(pieces) == 1:
-        return (Part(0, len(question), question, question, *_asked(question)),)
+        text = question.strip()
+        text = text if text.endswith(("?", ".", "!")) else f"{text}?"
+        return (Part(0, len(question), text, question, *_asked(question)),)
     out: list[Part] = []
-    first = question[slice(*pieces[0])].strip()
-    for start, end in pieces:
-        own = question[start:end].strip(" \t\n,;?")
-        text = own if not out or not _leans(own) else f"{own} ({_subject(first)})"
+    owns = [question[start:end].strip(" \t\n,;?") for start, end in pieces]
+    for number, ((start, end), own) in enumerate(zip(pieces, owns, strict=True)):
+        text = own
+        if _is_bare(own):  # "When and where was it signed?": the words after it are its own too
+            told = next((other for other in owns[number + 1 :] if not _is_bare(other)), owns[0])
+            text = f"{own} {_after_asking(told)}"
+        elif number and _leans(own):
+            text = f"{own} ({without_quotes(_subject(owns[0]))})"
         out.append(Part(start, end, f"{text}?", own, *_asked(own)))
     return tuple(out)
 
@@ -149,9 +161,10 @@ def kind_of(question: str) -> AskedKind:
         inner = re.search(rf"\b(?:tell|know|say|explain)\b.*?\b({_WH}.*)", question, re.IGNORECASE)
         return kind_of(inner[1]) if inner else "yes_no"
     asked = _ASKS.search(question)
-    for kind, pattern in _WHEREVER:
-        if pattern.search(question) and (not asked or asked.group().lower() in ("what", "which", "how")):
-            return kind
+    if not _PLAIN_ASK.match(question):
+        for kind, pattern in _WHEREVER:
+            if pattern.search(question) and (not asked or asked.group().lower() in ("what", "which", "how")):
+                return kind
     for kind, pattern in _PATTERNS:
         match = pattern.search(question)
         if match and (not asked or match.start() <= asked.start()):
@@ -161,16 +174,28 @@ def kind_of(question: str) -> AskedKind:
 
 def _pieces(question: str) -> list[tuple[int, int]]:
     cuts, ends = [0], []
+    quoted = [match.span() for match in _QUOTED.finditer(question)]
     for match in _BREAK.finditer(question):
         before = question[cuts[-1] : match.start()]
         after = question[match.end() :]
-        if match.group().strip() == "," and _RELATIVE.match(question, match.start()):
+        if match.group().strip() == "," and _RELATIVE.match(question, match.start()) and not _is_bare(before):
+            continue
+        if any(a < match.start() < b for a, b in quoted):
             continue
         asks = _ASKS.search(before) or _DEMANDS.match(before) or _AUXILIARY.match(before)
         if asks and any(True for _ in words(after)) and len(cuts) < MOST_PARTS:
             cuts.append(match.end())
             ends.append(match.start())
     return list(zip(cuts, [*ends, len(question)], strict=True))
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a part says only how it asks: "when", "in what year"."""
+    return all(w.text in FORM_WORDS for w in words(text))
+
+
+def _after_asking(text: str) -> str:
+    return re.sub(rf"^\W*{_PREPOSITION}{_WH}\s*", "", text, count=1, flags=re.IGNORECASE)
 
 
 def _leans(text: str) -> bool:
@@ -185,3 +210,33 @@ def _subject(first: str) -> str:
                   r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would)?\s*", "", first,
                   count=1, flags=re.IGNORECASE)  # fmt: skip
     return bare.strip(" ,;?") or first
+
+
+# --- a question and a value as a statement
+
+_ASKED = re.compile(
+    r"\b(?:(?:in|on|at|to|from|by|for|of|with|during|since)\s+)?"
+    r"(?:what (?:year|date|day|month|century|percentage of|kind of|type of|name)|how many|how much|"
+    r"which|whose|what|whom|who|when|where)\b",
+    re.IGNORECASE,
+)
+_DID = re.compile(r"^\s*(?:did|does|do)\b", re.IGNORECASE)
+
+
+def statement(question: str, answer: str) -> str:
+    """A question and its answer as one statement, roughly: the answer in the place of the question word."""
+    text = question.strip().rstrip("?").strip()
+    match = _ASKED.search(text)
+    if match is None:
+        return f"{text}: {answer}"
+    before, after = text[: match.start()].strip(), text[match.end() :].strip()
+    if (
+        re.match(r"(?:when|where|how many times|in what|on what|what (?:year|date|day))", match.group(), re.IGNORECASE)
+        and not before
+    ):
+        verb = re.match(r"(is|are|was|were|did|does|do|has|have|had)\s+(.*)", after, re.IGNORECASE)
+        if verb:
+            rest = verb[2] if verb[1].lower() in ("did", "does", "do") else f"{verb[2]} ({verb[1]})"
+            return f"{rest} {answer}"
+    after = _DID.sub("", after).strip()
+    return " ".join(part for part in (before, answer, after) if part)

@@ -33,7 +33,7 @@ FINAL_WEIGHTS = {"dense": 0.15, "bm25": 0.15, "late": 0.7}
 DEPTH = 100  # candidates taken from each side
 RERANKED = 20  # of the fused ones, how many late interaction looks at
 READ = 8  # sentences that the judge reads; more gained nothing on development questions
-JUDGED = 0.2  # what its probability weighs beside the rest, chosen by `python -m evals.judge --development`
+JUDGED = 0.1  # what its probability weighs beside the rest, chosen by `python -m evals.judge --development`
 
 _K1_PLUS_1 = 2.2  # a word's BM25 score stays below its idf times this (tantivy's k1 is 1.2)
 

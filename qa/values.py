@@ -54,6 +54,7 @@ _UNITS = {
     "week": r"weeks?\b",
     "day": r"days?\b",
     "hour": r"hours?\b",
+    "minute": r"minutes?\b",
     "kilometre": r"(?:km|kilomet(?:er|re)s?)\b",
     "metre": r"(?:m|met(?:er|re)s?)\b",
     "mile": r"miles?\b",
@@ -97,6 +98,7 @@ _DATE = re.compile(
     | (?P<decade>(?:(?:1[1-9]|20)\d|['’]?\d)0)['’]?s\b
     | (?P<y4>{_year})\s?[–—/-]\s?(?P<y5>{_year}|\d\d)(?!\w)
     | (?P<century>\d{{1,2}}(?:st|nd|rd|th)|{"|".join(_ORDINALS)}|twenty-first)[\s-]+century\b
+    | (?:(?<=in\ )|(?<=since\ )|(?<=until\ )|(?<=by\ )|(?<=of\ ))(?P<y8>10\d\d)(?![\w%]|,\d|\.\d|\s[a-z]+s\b)
     | (?P<y6>{_year})(?![\w%]|,\d|\.\d|\s?(?:percent|per\s?cent|dollars))
     | (?:(?<=in\ )|(?<=of\ )|(?<=since\ )|(?<=by\ )|(?<=until\ )|(?<=mid-))(?P<m6>{_month})\b(?!\s+\d)
     )
@@ -186,7 +188,9 @@ def _dates(text: str) -> Iterator[Mention]:
         month = _month_of(part["m1"] or part["m2"] or part["m3"] or part["m6"] or part["m7"])
         given_day = part["d1"] or part["d2"] or part["d7"]
         day = int(given_day) if given_day else None
-        low = high = int(part["y1"] or part["y2"] or part["y3"] or part["y4"] or part["y6"] or part["y7"] or 0)
+        low = high = int(
+            part["y1"] or part["y2"] or part["y3"] or part["y4"] or part["y6"] or part["y7"] or part["y8"] or 0
+        )
         if part["y5"]:
             high = int(part["y5"]) if len(part["y5"]) == 4 else low // 100 * 100 + int(part["y5"])
         elif part["decade"]:

@@ -38,8 +38,8 @@ class KeywordJudge:
         found = [text.find(self.word) for text in texts]
         return [Reading(0.9 if at >= 0 else 0.05, max(at, 0), max(at, 0) + len(self.word), 1.0) for at in found]
 
-    def weigh(self, statement: str, texts: Sequence[str]) -> list[Claim]:  # noqa: ARG002
-        return [Claim(1.0, 0.0, 0.0) for _ in texts]
+    def weigh(self, pairs: Sequence[tuple[str, str]]) -> list[Claim]:
+        return [Claim(1.0, 0.0, 0.0) for _ in pairs]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_it_reads_where_a_text_answers(judge: Judge) -> None:
 
 def test_it_notices_another_number(judge: Judge) -> None:
     right, wrong = (
-        judge.weigh(f"There are {n} soldiers stationed in the harbour.", [TEXT])[0] for n in ("4,300", "7,900")
+        judge.weigh([(f"There are {n} soldiers stationed in the harbour.", TEXT)])[0] for n in ("4,300", "7,900")
     )
     assert right.supports > right.contradicts
     assert wrong.contradicts > wrong.supports
@@ -67,7 +67,7 @@ def test_it_notices_another_number(judge: Judge) -> None:
 def test_what_it_says_of_a_text_depends_on_nothing_beside_it(judge: Judge) -> None:
     texts = [TEXT, "x", "A much longer text. " * 30, "", "日本国憲法"]
     assert judge.read(QUESTION, texts) == [judge.read(QUESTION, [text])[0] for text in texts]
-    assert judge.weigh(QUESTION, texts[::-1]) == judge.weigh(QUESTION, texts)[::-1]
+    assert judge.weigh([(QUESTION, t) for t in texts[::-1]]) == judge.weigh([(QUESTION, t) for t in texts])[::-1]
 
 
 @settings(deadline=None, max_examples=50)
@@ -76,7 +76,7 @@ def test_any_question_and_text_can_be_read(question: str, text: str) -> None:
     (reading,) = _JUDGE.read(question, [text])
     assert 0 <= reading.answers <= 1
     assert 0 <= reading.start <= reading.end <= len(text)
-    (claim,) = _JUDGE.weigh(question, [text])
+    (claim,) = _JUDGE.weigh([(question, text)])
     assert claim.supports + claim.contradicts + claim.neither == pytest.approx(1, abs=1e-5)
 
 
@@ -136,7 +136,7 @@ def test_files_that_are_missing_are_named(name: str, tmp_path: Path) -> None:
     folder = shutil.copytree(WEIGHTS, tmp_path / "weights")
     (folder / name).unlink()
     with pytest.raises(JudgeError, match=f"{name} can't be read"):
-        Judge(folder).weigh(QUESTION, [TEXT, TEXT])
+        Judge(folder).weigh([(QUESTION, TEXT)] * 2)
 
 
 @pytest.mark.parametrize("spec", ["", "{}", '{"sha256": {}, "max_tokens": 1}', "[]"])

@@ -6,14 +6,17 @@ import json
 import random
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.measures import auc, calibration, normalised, row
+from qa.question import statement
 from tests.conftest import ROOT
 from training.alter import KINDS, Kind, alter, names_in
 from training.examples import (
@@ -27,7 +30,6 @@ from training.examples import (
     held_out,
     read_data,
     retold,
-    statement,
 )
 
 SENTENCES = {
@@ -200,3 +202,13 @@ def test_a_training_goes_on_where_it_was_left(folder: Path, tmp_path: Path) -> N
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [1, 2]
     assert (tmp_path / "best.pt").exists()
+
+
+@pytest.mark.parametrize("scale", [0.2, 1.0, 12.0])
+def test_the_calibration_curve_is_found_whatever_the_scores_are_like(scale: float) -> None:
+    logistic = import_module("training.export").logistic
+    draw = np.random.default_rng(1)
+    true = draw.normal(size=4000)
+    came = draw.random(4000) < 1 / (1 + np.exp(-true))
+    slope, shift = logistic(true * scale, came.astype(float))
+    assert slope * scale == pytest.approx(1, abs=0.15) and shift == pytest.approx(0, abs=0.1)

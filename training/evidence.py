@@ -22,7 +22,7 @@ import numpy as np
 from evals import answers, facts, retrieval
 from evals.measures import auc, calibration, normalised
 from qa.agreement import contenders, groups, opposing
-from qa.evidence import JUDGED, PLAIN, RIVAL, WEIGHTS, Weights, findings
+from qa.evidence import JUDGED, PLAIN, RIVAL, WEIGHTS, Weights, answering, findings
 from qa.library import Library
 from qa.question import parts
 from qa.search import Filters, find
@@ -32,7 +32,7 @@ from training.examples import DEVELOPMENT, read_data
 FEATURES = {
     PLAIN: ("bias", "similarity", "alone", "lacks", "wanting", "met", "unmet", "names", "names_here", "values", "lead"),
     JUDGED: ("bias", "similarity", "alone", "lacks", "wanting", "met", "unmet", "names", "names_here", "values", "lead",
-             "judge", "span", "mass"),
+             "judge", "span", "mass", "supports"),
 }  # fmt: skip
 OPPOSING = ("bias", "lead", "rival", "behind", "ahead", "behind_here", "alike")
 ANSWERED = 0.95  # of the answerable tuning questions
@@ -56,8 +56,8 @@ def ask(library: Library, question: str, within: Filters, judged: bool) -> Itera
     generation = library.generation()
     judge = library.judge() if judged else None
     part = parts(question)[0]
-    asked, hits = find(generation, generation.encoder, question, DEPTH, within, judge)
-    for finding in findings(generation, asked, part, hits, Weights({}, 0.0)):
+    asked, hits = find(generation, generation.encoder, part.text, DEPTH, within, judge)
+    for finding in findings(generation, asked, part, hits, judge, Weights({}, 0.0)):
         yield finding.features, finding.sentence, finding.source.id
 
 
@@ -122,27 +122,25 @@ def fit(asked: Sequence[Asked], names: Sequence[str]) -> dict[str, float]:
 
 def opposed(
     library: Library, chosen: Sequence[answers.Dispute], judged: dict[str, Any]
-) -> list[tuple[dict[str, float], bool, bool]]:
-    """For each case the likeliest contender's features (none: nothing), whether it is another side of a dispute, and
-    whether there is one.
-    """
+) -> list[tuple[dict[str, float], bool]]:
+    """For each case the features of the two likeliest contenders, and whether each is another side of a dispute."""
     generation, judge = library.generation(), library.judge()
+    weigh = Weights(judged["weights"], judged["least"])
     out = []
     for case in chosen:
         part = parts(case.question)[0]
-        asked, hits = find(generation, generation.encoder, case.question, DEPTH, judge=judge)
-        lead, *others = groups(findings(generation, asked, part, hits, Weights(judged["weights"], judged["least"])))
-        sides = [[facts.says(group.lead.value.text, side) for side in case.values] for group in (lead, *others)]
-        for group in contenders(part, lead, others)[:2]:
-            mine = sides[1 + others.index(group)]
-            told = case.disputed and any(mine) and mine != sides[0]
-            out.append((opposing(lead.lead, group.lead), told, case.disputed))
+        asked, hits = find(generation, generation.encoder, part.text, DEPTH, judge=judge)
+        said = groups(answering(part, findings(generation, asked, part, hits, judge, weigh)))
+        mine = [[facts.says(group.lead.value.text, side) for side in case.values] for group in said]
+        for group in contenders(part, said[0], said[1:])[:2] if said else ():
+            sides = mine[said.index(group)]
+            out.append((opposing(said[0].lead, group.lead), case.disputed and any(sides) and sides != mine[0]))
     return out
 
 
-def fit_rivals(rows: Sequence[tuple[dict[str, float], bool, bool]]) -> dict[str, Any]:
+def fit_rivals(rows: Sequence[tuple[dict[str, float], bool]]) -> dict[str, Any]:
     """The weights for contenders, and the chance from which on F1 is best."""
-    asked = [Asked("disputes", True, ((features, told),)) for features, told, _ in rows]
+    asked = [Asked("disputes", True, ((features, told),)) for features, told in rows]
     weigh = fit(asked, OPPOSING)
     scored = sorted(((chance(one, weigh), one.rows[0][1]) for one in asked), reverse=True)
     real = sum(told for _, told in scored)

@@ -55,9 +55,12 @@ def write_spec(folder: Path, answers: tuple[float, float], claim: float) -> None
 
 
 def logistic(scores: np.ndarray, truths: np.ndarray) -> tuple[float, float]:
-    """Slope and shift of the logistic curve through scores and what came true, by Newton's method."""
+    """Slope and shift of the logistic curve through scores and what came true, by Newton's method from a flat curve.
+
+    From a steep one the first step can be beyond all bounds.
+    """
     x = np.stack([scores, np.ones_like(scores)], axis=1)
-    w = np.array([1.0, 0.0])
+    w = np.zeros(2)
     for _ in range(50):
         p = 1 / (1 + np.exp(-x @ w))
         w -= np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + 1e-6 * np.eye(2), x.T @ (p - truths))
@@ -76,7 +79,7 @@ def calibrate(folder: Path, data_folder: Path) -> None:
         truths.append(bool(question.gold))
     claims = development_claims(data, Examples(data, 1))
     logs = np.log([[max(x, 1e-9) for x in (c.supports, c.contradicts, c.neither)]
-                   for c in (judge.weigh(one.statement, [one.text])[0] for one in claims)])  # fmt: skip
+                   for c in (judge.weigh([(one.statement, one.text)])[0] for one in claims)])  # fmt: skip
     labels = np.array([one.label for one in claims])
 
     def loss(temperature: float) -> float:
