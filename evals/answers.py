@@ -193,24 +193,19 @@ def _inside(answer: Answer, golds: set[str]) -> bool:
 
 
 def time_rows(library: Library, questions: Sequence[str]) -> list[Row]:
-    """What values, agreement and silence take of a question that wasn't asked before: without the judge, in
-    milliseconds, and what the judge takes to weigh the values.
-    """
+    """What values, agreement and silence take, beside search and judge, of a question that wasn't asked before."""
     generation, judge = library.generation(), library.judge()
-    plain: list[float] = []
-    whole: list[float] = []
-    for number, question in enumerate(questions):
+    spent = []
+    for question in questions:
         part = parts(question)[0]
         asked, hits = find(generation, generation.encoder, part.text, DEPTH, judge=judge)
         began = time.perf_counter()
-        sides = groups(answering(part, findings(generation, asked, part, hits, judge if number % 2 else None)))
+        sides = groups(answering(part, findings(generation, asked, part, hits)))
         if sides:
             rivals(part, sides[0], sides[1:])
-        (whole if number % 2 else plain).append(time.perf_counter() - began)
-    return [
-        row("milliseconds a question beside search and judge, median", 1e3 * float(np.median(plain)), len(plain), 5.0),
-        row("the same, the judge's weighing of values included", 1e3 * float(np.median(whole)), len(whole)),
-    ]
+        spent.append(time.perf_counter() - began)
+    median = 1e3 * float(np.median(spent))
+    return [row("milliseconds a question beside search and judge, median", median, len(spent), 5.0)]
 
 
 def main() -> None:

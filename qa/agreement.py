@@ -31,6 +31,11 @@ _JOINT = re.compile(
 _MONEY = re.compile(
     r"[$€£¥]|\b(?:dollars?|euros?|pounds?|yen|won|crowns?|francs?|marks?|roubles?|guineas?)\b", re.IGNORECASE
 )
+_TITLES = frozenset(
+    """mr mrs ms miss dr sir lord lady dame captain colonel major general lieutenant sergeant admiral
+    commander professor judge justice bishop father brother sister count countess duke baron engineer
+    inspector doctor president senator minister governor mayor king queen prince princess saint st the""".split()
+)
 _NEGATED = frozenset(("not", "no", "never", "nor", "without"))
 _EXCLUSIVE = NUMERIC | {"date", "person", "place"}
 
@@ -85,13 +90,18 @@ def agree(a: Finding, b: Finding) -> bool:
 def _same_name(a: Finding, b: Finding) -> bool:
     one, other = a.value.normalized, b.value.normalized
     known = {**aliases(a.hit.citation.quote), **aliases(b.hit.citation.quote)}
-    one, other = known.get(one, one), known.get(other, other)
+    one, other = (_untitled(known.get(name, name)) for name in (one, other))
     if one == other:
         return True
     mine, theirs = sorted((one.split(), other.split()), key=len)
     if not set(mine) <= set(theirs) or _NEGATED & {*a.value.text.lower().split(), *b.value.text.lower().split()}:
         return False
     return mine[-1] == theirs[-1] if a.value.kind == "person" and mine else len(mine) > 1
+
+
+def _untitled(name: str) -> str:
+    kept = [word for word in name.split() if word not in _TITLES]
+    return " ".join(kept) or name
 
 
 def _currency(finding: Finding) -> frozenset[str]:
@@ -129,14 +139,13 @@ def opposing(lead: Finding, rival: Finding) -> dict[str, float]:
 
     A word of the question that the one meets and the other doesn't tells two questions apart.
     """
-    behind = lead.near - rival.near
+    behind = lead.met - rival.met
     return {
         "bias": 1.0,
         "lead": _logit(lead.chance),
         "rival": _logit(rival.chance),
         "behind": float(np.maximum(behind, 0).max(initial=0.0)),
         "ahead": float(np.maximum(-behind, 0).max(initial=0.0)),
-        "behind_here": float(np.maximum(lead.met - rival.met, 0).mean()) if len(lead.met) else 0.0,
         "alike": _alike(lead, rival),
     }
 
@@ -155,8 +164,8 @@ def _alike(a: Finding, b: Finding) -> float:
 def _exclude(part: Part, a: Finding, b: Finding) -> bool:
     if a.value.mention and b.value.mention:
         one, other = a.value.mention, b.value.mention
-        if one.unit != other.unit and one.unit and other.unit:
-            return False  # miles and kilometres can't be compared here
+        if one.unit != other.unit:
+            return False  # miles and kilometres can't be compared here, nor metres and a mere number
         return not any(admits(m, other) for m in mentions(a.sentence)) and not any(
             admits(m, one) for m in mentions(b.sentence)
         )

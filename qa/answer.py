@@ -187,7 +187,7 @@ def _tell(
     if len(part.text) > MAX_QUESTION_CHARS or encoder.count(part.text, "question") > encoder.spec.max_tokens:
         part = replace(part, text=part.own)
     asked, hits = find(generation, encoder, part.text, max(k, DEPTH), filters, judge)
-    found = answering(part, findings(generation, asked, part, hits, judge))
+    found = answering(part, findings(generation, asked, part, hits))
     weigh = weights(PLAIN if judge is None else JUDGED)
     chance = found[0].chance if found else 0.0
     if is_far(hits) or chance < weigh.least:

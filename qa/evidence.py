@@ -9,21 +9,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
-
-import numpy as np
 
 from qa.citation import Citation, cite
 from qa.encoder import Encoding
 from qa.errors import JudgeError
 from qa.generation import Generation
-from qa.judge import Reading, TextJudge
+from qa.judge import Reading
 from qa.matching import Floats, Match
 from qa.names import CAPITALS, Name, canon, names, stands
-from qa.question import FORM_WORDS, NUMERIC, WHOLE, AskedKind, Part, statement
+from qa.question import FORM_WORDS, NUMERIC, WHOLE, AskedKind, Part
 from qa.search import Hit, Sight
 from qa.source import Source
 from qa.values import Mention, admits, mentions, spoken
@@ -65,8 +63,7 @@ class Found:
 class Finding:
     """A sentence that may answer, the value in it, what tells for and against it, and the chance that it does.
 
-    `met` is how well the sentence meets each of the question's words, and `near` how well it does with its passage and
-    the titles above, 0 to 1, shape (words,) each.
+    `met` is how well the sentence meets each of the question's words, 0 to 1, shape (words,).
     """
 
     hit: Hit
@@ -77,7 +74,6 @@ class Finding:
     features: dict[str, float]
     chance: float
     met: Floats = field(compare=False, repr=False)
-    near: Floats = field(compare=False, repr=False)
 
     @property
     def citation(self) -> Citation:
@@ -113,17 +109,10 @@ def weights(name: str) -> Weights:
 
 
 def findings(
-    generation: Generation,
-    asked: Encoding,
-    part: Part,
-    hits: Sequence[Hit],
-    judge: TextJudge | None = None,
-    weigh: Weights | None = None,
+    generation: Generation, asked: Encoding, part: Part, hits: Sequence[Hit], weigh: Weights | None = None
 ) -> list[Finding]:
-    """What the sentences to look at of some hits say to a part of a question, likeliest first.
-
-    With a judge, each value is weighed again, as a statement, against its sentence. `weigh` is instead of the package's
-    own weights.
+    """What the sentences to look at of some hits say to a part of a question, likeliest first; `weigh` is instead of
+    the package's own weights.
     """
     subject = [word for word in words(part.text) if word.text not in FORM_WORDS]
     match = Match(generation.lexicon, subject or list(words(part.text)), asked.starts, metonyms=False)
@@ -138,16 +127,12 @@ def findings(
             if source is None or (judged and not sight.reading) or (source.id, sight.start) in seen:
                 continue
             seen.add((source.id, sight.start))
-            told, met, near = _read(part, hit, sight, source, match)
+            told, met = _read(part, hit, sight, source, match)
             for value, features in told:
                 features["lead"] = _score(hit) - best
-                found.append(Finding(hit, source, sight.start, sight.end, value, features, 0.0, met, near))
-    if judge is not None and judged:
-        claims = judge.weigh([(statement(part.own, finding.value.text), finding.sentence) for finding in found])
-        for finding, claim in zip(found, claims, strict=True):
-            finding.features["supports"] = _logit(claim.supports)
-    out = [replace(finding, chance=weigh.chance(finding.features)) for finding in found]
-    return sorted(out, key=lambda f: (-round(f.chance, 9), f.source.id, f.start, f.value.start))
+                chance = weigh.chance(features)
+                found.append(Finding(hit, source, sight.start, sight.end, value, features, chance, met))
+    return sorted(found, key=lambda f: (-round(f.chance, 9), f.source.id, f.start, f.value.start))
 
 
 def answering(part: Part, found: Sequence[Finding]) -> list[Finding]:
@@ -176,43 +161,30 @@ def _score(hit: Hit) -> float:
 
 def _read(
     part: Part, hit: Hit, sight: Sight, source: Source, match: Match
-) -> tuple[list[tuple[Found, dict[str, float]]], Floats, Floats]:
-    """The values of a sentence with their features, and how well it and its surroundings meet the question's words."""
+) -> tuple[list[tuple[Found, dict[str, float]]], Floats]:
+    """The values of a sentence with their features, and how well it meets each of the question's words."""
     start, sentence = sight.start, source.text[sight.start : sight.end]
     around = " ".join([hit.citation.quote, *hit.citation.locator.sections, str(source.record.get("title", ""))])
     candidates = _candidates(part, sentence)
     met = match.met(sentence, sight.met)
-    near = np.maximum(met, match.met(around, np.max([other.met for other in hit.sights], axis=0)))
     wanting = part.kind in NUMERIC or part.kind in ("date", "person", "place")
+    there = mentions(around)
     features = {
         "bias": 1.0,
-        "similarity": _score(hit),
-        "lacks": float(wanting and not candidates),
-        "wanting": float(wanting),
-        "alone": sight.score,
-        "met": match.share(met),
-        "unmet": float((match.rarity * (1 - near)).max()),
-        **_told(part.text, sentence, around),
+        "similarity": _score(hit),  # of the passage
+        "alone": sight.score,  # of the sentence
+        "met": match.share(met),  # of the question's words, by the sentence
+        "lacks": float(wanting and not candidates),  # a value of the kind asked for
+        "names": _share(not stands(name, sentence) for name in names(part.text) if not name.weak),  # of the question's
+        "values": _share(not any(admits(value, other) for other in there) for value in mentions(part.text)),
     }
     if sight.reading:
-        features |= {"judge": _logit(sight.reading.answers), "span": math.log(max(sight.reading.span, 1e-3))}
+        features["judge"] = _logit(sight.reading.answers)
     told = [
         (replace(value, start=start + value.start, end=start + value.end), {**features, "mass": mass})
         for value, mass in _chosen(part, sentence, candidates, sight.reading)
     ]
-    return told, met, near
-
-
-def _told(question: str, sentence: str, around: str) -> dict[str, float]:
-    """The shares of a question's names and of its numbers and dates that stand nowhere near, or not in the sentence."""
-    named = [name for name in names(question) if not name.weak]
-    valued = mentions(question)
-    there = mentions(around)
-    return {
-        "names": _share(not stands(name, around) for name in named),
-        "names_here": _share(not stands(name, sentence) for name in named),
-        "values": _share(not any(admits(value, other) for other in there) for value in valued),
-    }
+    return told, met
 
 
 def _logit(chance: float) -> float:
@@ -220,8 +192,9 @@ def _logit(chance: float) -> float:
     return min(max(math.log(bounded / (1 - bounded)), -_MOST_LOGIT), _MOST_LOGIT)
 
 
-def _share(truths: object) -> float:
-    told = [bool(t) for t in truths]  # type: ignore[attr-defined]
+def _share(truths: Iterable[bool]) -> float:
+    """The share that is true; 0 of nothing."""
+    told = list(truths)
     return sum(told) / len(told) if told else 0.0
 
 

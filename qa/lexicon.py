@@ -81,11 +81,11 @@ class Lexicon:
 
     def stems(self, folded: Iterable[str]) -> list[str]:
         """Folded words without their endings, one for one."""
-        out = []
-        for word in folded:
-            terms = self._terms(word)
-            out.append(terms[0] if terms else word)
-        return out
+        every = list(folded)
+        together = list(self._analyze.analyze(" ".join(every)))
+        if len(together) == len(every):
+            return together
+        return [(self._terms(word) or [word])[0] for word in every]
 
     @cached_property
     def _analyze(self) -> Any:

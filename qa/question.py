@@ -210,33 +210,3 @@ def _subject(first: str) -> str:
                   r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would)?\s*", "", first,
                   count=1, flags=re.IGNORECASE)  # fmt: skip
     return bare.strip(" ,;?") or first
-
-
-# --- a question and a value as a statement
-
-_ASKED = re.compile(
-    r"\b(?:(?:in|on|at|to|from|by|for|of|with|during|since)\s+)?"
-    r"(?:what (?:year|date|day|month|century|percentage of|kind of|type of|name)|how many|how much|"
-    r"which|whose|what|whom|who|when|where)\b",
-    re.IGNORECASE,
-)
-_DID = re.compile(r"^\s*(?:did|does|do)\b", re.IGNORECASE)
-
-
-def statement(question: str, answer: str) -> str:
-    """A question and its answer as one statement, roughly: the answer in the place of the question word."""
-    text = question.strip().rstrip("?").strip()
-    match = _ASKED.search(text)
-    if match is None:
-        return f"{text}: {answer}"
-    before, after = text[: match.start()].strip(), text[match.end() :].strip()
-    if (
-        re.match(r"(?:when|where|how many times|in what|on what|what (?:year|date|day))", match.group(), re.IGNORECASE)
-        and not before
-    ):
-        verb = re.match(r"(is|are|was|were|did|does|do|has|have|had)\s+(.*)", after, re.IGNORECASE)
-        if verb:
-            rest = verb[2] if verb[1].lower() in ("did", "does", "do") else f"{verb[2]} ({verb[1]})"
-            return f"{rest} {answer}"
-    after = _DID.sub("", after).strip()
-    return " ".join(part for part in (before, answer, after) if part)

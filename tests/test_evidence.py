@@ -60,7 +60,7 @@ def finding(source: Source, chance: float, said: str | None = None, kind: str = 
         at = sentence.index(said)
         value = Found(said, at, at + len(said), kind, canon(" ".join(w.text for w in words(said))))
     met = np.ones(3, dtype=np.float32)
-    return Finding(hit, source, 0, end, value, {}, chance, met, met)
+    return Finding(hit, source, 0, end, value, {}, chance, met)
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +123,7 @@ def test_a_source_doesnt_dispute_itself(sources: dict[str, Source]) -> None:
 def test_what_meets_less_of_the_question_is_behind(sources: dict[str, Source]) -> None:
     lead, rival = finding(sources["survey"], 0.9), finding(sources["other"], 0.8)
     assert opposing(lead, rival)["behind"] == 0
-    rival.near[0] = 0.25
+    rival.met[0] = 0.25
     assert opposing(lead, rival)["behind"] == pytest.approx(0.75)
     assert opposing(rival, lead)["ahead"] == pytest.approx(0.75)
 

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.measures import auc, calibration, normalised, row
-from qa.question import statement
 from tests.conftest import ROOT
 from training.alter import KINDS, Kind, alter, names_in
 from training.examples import (
@@ -30,6 +29,7 @@ from training.examples import (
     held_out,
     read_data,
     retold,
+    statement,
 )
 
 SENTENCES = {

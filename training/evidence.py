@@ -28,13 +28,13 @@ from qa.question import parts
 from qa.search import Filters, find
 from qa.settings import Settings
 from training.examples import DEVELOPMENT, read_data
+from training.export import logistic
 
 FEATURES = {
-    PLAIN: ("bias", "similarity", "alone", "lacks", "wanting", "met", "unmet", "names", "names_here", "values", "lead"),
-    JUDGED: ("bias", "similarity", "alone", "lacks", "wanting", "met", "unmet", "names", "names_here", "values", "lead",
-             "judge", "span", "mass", "supports"),
-}  # fmt: skip
-OPPOSING = ("bias", "lead", "rival", "behind", "ahead", "behind_here", "alike")
+    PLAIN: ("bias", "similarity", "alone", "met", "lacks", "names", "values", "lead"),
+    JUDGED: ("bias", "similarity", "alone", "lacks", "names", "values", "lead", "judge", "mass"),
+}
+OPPOSING = ("bias", "lead", "rival", "behind", "ahead", "alike")
 ANSWERED = 0.95  # of the answerable tuning questions
 DEPTH = 10  # passages a question
 _PULL = 1.0  # of each weight to nothing (L2)
@@ -57,7 +57,7 @@ def ask(library: Library, question: str, within: Filters, judged: bool) -> Itera
     judge = library.judge() if judged else None
     part = parts(question)[0]
     asked, hits = find(generation, generation.encoder, part.text, DEPTH, within, judge)
-    for finding in findings(generation, asked, part, hits, judge, Weights({}, 0.0)):
+    for finding in findings(generation, asked, part, hits, Weights({}, 0.0)):
         yield finding.features, finding.sentence, finding.source.id
 
 
@@ -130,7 +130,7 @@ def opposed(
     for case in chosen:
         part = parts(case.question)[0]
         asked, hits = find(generation, generation.encoder, part.text, DEPTH, judge=judge)
-        said = groups(answering(part, findings(generation, asked, part, hits, judge, weigh)))
+        said = groups(answering(part, findings(generation, asked, part, hits, weigh)))
         mine = [[facts.says(group.lead.value.text, side) for side in case.values] for group in said]
         for group in contenders(part, said[0], said[1:])[:2] if said else ():
             sides = mine[said.index(group)]
@@ -152,10 +152,17 @@ def fit_rivals(rows: Sequence[tuple[dict[str, float], bool]]) -> dict[str, Any]:
     return {"weights": weigh, "least": round(best[1], 4)}
 
 
+def calibrated(asked: Sequence[Asked], weights: dict[str, float]) -> dict[str, float]:
+    """The weights stretched and shifted so that a question's greatest chance is a probability (Platt 1999)."""
+    best = np.array([chance(question, weights) for question in asked])
+    slope, shift = logistic(np.log(best / (1 - best)), np.array([float(q.answerable) for q in asked]))
+    return {n: round(slope * w + (shift if n == "bias" else 0.0), 5) for n, w in weights.items()}
+
+
 def chance(question: Asked, weights: dict[str, float]) -> float:
     """The greatest chance that one of a question's findings answers."""
     totals = [sum(w * f.get(n, 0.0) for n, w in weights.items()) for f, _ in question.rows]
-    return float(1 / (1 + np.exp(-max(totals)))) if totals else 0.0
+    return float(1 / (1 + np.exp(-np.clip(max(totals), -30, 30)))) if totals else 1e-9
 
 
 def describe(asked: Sequence[Asked], weights: dict[str, float]) -> dict[str, float]:
@@ -186,7 +193,7 @@ def main() -> None:
         for name in (PLAIN, JUDGED):
             asked = [*cases(library, chosen, name == JUDGED),
                      *squad(args.data, DEVELOPMENT, args.index, name == JUDGED, report)]  # fmt: skip
-            weights = fit(asked, FEATURES[name])
+            weights = calibrated(asked, fit(asked, FEATURES[name]))
             sure = sorted(chance(q, weights) for q in asked if q.answerable)
             told[name] = {"weights": weights, "least": round(sure[int((1 - ANSWERED) * len(sure))], 4)}
             print(name, json.dumps(describe(asked, weights)))

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from qa.lexicon import Lexicon, write_lexicon
-from qa.question import statement
 from qa.values import mentions
 from qa.words import sentences, words
 from training.alter import KINDS, Kind, alter, names_in, swap
@@ -321,6 +320,34 @@ class Examples:
             return Claim(retold(text, self.draw), text, SUPPORTS)
         statement, said, _ = swapped
         return Claim(statement, said, SUPPORTS) if self.draw.random() < 0.35 else Claim(statement, text, _NOT_TOLD)
+
+
+_ASKED = re.compile(
+    r"\b(?:(?:in|on|at|to|from|by|for|of|with|during|since)\s+)?"
+    r"(?:what (?:year|date|day|month|century|percentage of|kind of|type of|name)|how many|how much|"
+    r"which|whose|what|whom|who|when|where)\b",
+    re.IGNORECASE,
+)
+_DID = re.compile(r"^\s*(?:did|does|do)\b", re.IGNORECASE)
+
+
+def statement(question: str, answer: str) -> str:
+    """A question and its answer as one statement, roughly: the answer in the place of the question word."""
+    text = question.strip().rstrip("?").strip()
+    match = _ASKED.search(text)
+    if match is None:
+        return f"{text}: {answer}"
+    before, after = text[: match.start()].strip(), text[match.end() :].strip()
+    if (
+        re.match(r"(?:when|where|how many times|in what|on what|what (?:year|date|day))", match.group(), re.IGNORECASE)
+        and not before
+    ):
+        verb = re.match(r"(is|are|was|were|did|does|do|has|have|had)\s+(.*)", after, re.IGNORECASE)
+        if verb:
+            rest = verb[2] if verb[1].lower() in ("did", "does", "do") else f"{verb[2]} ({verb[1]})"
+            return f"{rest} {answer}"
+    after = _DID.sub("", after).strip()
+    return " ".join(part for part in (before, answer, after) if part)
 
 
 def altered_claim(
