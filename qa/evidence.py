@@ -280,7 +280,8 @@ def _widened(value: Found, candidates: Sequence[Found], sentence: str, span: tup
     core = (value.mention.start, value.mention.end) if value.mention else (value.start, value.end)
     if any(other is not value and a < other.end and other.start < b for other in candidates):
         return value
-    if not (a <= core[0] and core[1] <= b) or len(text.split()) > len(value.text.split()) + 4:
+    inside = value.start <= a and b <= value.end
+    if inside or not (a <= core[0] and core[1] <= b) or len(text.split()) > len(value.text.split()) + 4:
         return value
     return Found(text, a, b, value.kind, value.normalized, value.mention)
 

@@ -27,7 +27,7 @@ NOTES = {
     "ferry-a.md": "# Ferry log\n\nThe Sorvik ferry carried about 900 sheep in 1911. The crew was small.\n",
     "ferry-b.md": "# Harbour book\n\nNine hundred sheep were carried by the Sorvik ferry in 1911: so the tolls.\n",
     "ferry-c.md": "# Old tales\n\nIn 1911 the Sorvik ferry carried 1,200 sheep. It also carried one bear.\n",
-    "mill-a.md": "# Mill\n\nThe Arle mill was built by Anna Lind in 1790. It has 12 looms.\n",
+    "mill-a.md": "# Mill\n\nThe Arle mill was built by Anna Lind in 1790. The Arle mill has 12 looms.\n",
     "mill-b.md": "# Looms\n\nThe Arle mill was built by Lind in 1790, and rebuilt in 1820 after a fire.\n",
 }
 QUESTION = "How tall is the old lighthouse of Brandholm?"

@@ -4,8 +4,8 @@ Each sentence that the library finds for a tuning question is an example: does i
 those of SQuAD 2.0's development articles, asked as they are and with their whole article taken away, its adversarial
 unanswerable ones, and the tune split of evals/facts.jsonl; the two collections weigh the same. A logistic regression is
 fitted with the judge's readings and one without, and the chance from which on a question counts as answered is the one
-that answers 95 in 100 answerable tuning questions. A third one tells, on the tune split of evals/disputes.jsonl, which
-findings with another value dispute the likeliest one; it counts from where precision and recall are best together.
+that answers 95 in 100 answerable tuning questions. A third one tells, on the tune splits of evals/disputes.jsonl and
+evals/facts.jsonl, which findings with another value dispute the likeliest one; it counts from where precision and recall are best together.
 """
 
 from __future__ import annotations
@@ -121,20 +121,22 @@ def fit(asked: Sequence[Asked], names: Sequence[str]) -> dict[str, float]:
 
 
 def opposed(
-    library: Library, chosen: Sequence[answers.Dispute], judged: dict[str, Any]
+    library: Library, chosen: Sequence[tuple[str, Sequence[Sequence[str]]]], judged: dict[str, Any]
 ) -> list[tuple[dict[str, float], bool]]:
-    """For each case the features of the two likeliest contenders, and whether each is another side of a dispute."""
+    """For questions, each with the sides of a dispute if there is one, the features of the two likeliest contenders, and
+    whether each is another side of it.
+    """
     generation, judge = library.generation(), library.judge()
     weigh = Weights(judged["weights"], judged["least"])
     out = []
-    for case in chosen:
-        part = parts(case.question)[0]
+    for question, disputed in chosen:
+        part = parts(question)[0]
         asked, hits = find(generation, generation.encoder, part.text, DEPTH, judge=judge)
         said = groups(answering(part, findings(generation, asked, part, hits, weigh)))
-        mine = [[facts.says(group.lead.value.text, side) for side in case.values] for group in said]
+        mine = [[facts.says(group.lead.value.text, side) for side in disputed] for group in said]
         for group in contenders(part, said[0], said[1:])[:2] if said else ():
             sides = mine[said.index(group)]
-            out.append((opposing(said[0].lead, group.lead), case.disputed and any(sides) and sides != mine[0]))
+            out.append((opposing(said[0].lead, group.lead), any(sides) and sides != mine[0]))
     return out
 
 
@@ -199,7 +201,10 @@ def main() -> None:
             print(name, json.dumps(describe(asked, weights)))
         every = answers.read_disputes()
         with answers.dispute_library(every, report) as disputes:
-            rows = opposed(disputes, [case for case in every if case.split == "tune"], told[JUDGED])
+            pairs = [(c.question, c.values if c.disputed else ()) for c in every if c.split == "tune"]
+            rows = opposed(disputes, pairs, told[JUDGED])
+        asked_too = [(c.question, c.facts if c.kind == "disagreement" else ()) for c in chosen]
+        rows += opposed(library, asked_too, told[JUDGED])
         told[RIVAL] = fit_rivals(rows)
     args.out.write_text(json.dumps(told, indent=2) + "\n")
 
