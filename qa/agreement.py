@@ -42,7 +42,7 @@ _EXCLUSIVE = NUMERIC | {"date", "person", "place"}
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Findings that say one value, likeliest first, and how many independent sources they come from."""
+    """Findings that say one value, best first, and how many independent sources they come from."""
 
     findings: tuple[Finding, ...]
     independent: int
@@ -57,12 +57,12 @@ class Group:
 
     @property
     def witnesses(self) -> list[Finding]:
-        """The findings that bear the value out: the likeliest, and those that are likely enough beside it."""
+        """The findings that bear the value out: the best, and those that are likely enough beside it."""
         return [finding for finding in self.findings if finding is self.lead or finding.chance >= WITNESS]
 
 
 def groups(found: Sequence[Finding]) -> list[Group]:
-    """Findings by the value they say, the group with the likeliest first; they come likeliest first.
+    """Findings by the value they say, in the order of their first ones; they come best first.
 
     All of a group agree with each other, so that a vague value doesn't bring together two that can't both hold.
     """

@@ -5,7 +5,7 @@ those of SQuAD 2.0's development articles, asked as they are and with their whol
 unanswerable ones, and the tune split of evals/facts.jsonl; the two collections weigh the same. A logistic regression is
 fitted with the judge's readings and one without, and the chance from which on a question counts as answered is the one
 that answers 95 in 100 answerable tuning questions. A third one tells, on the tune splits of evals/disputes.jsonl and
-evals/facts.jsonl, which findings with another value dispute the likeliest one; it counts from where precision and recall are best together.
+evals/facts.jsonl, which findings with another value dispute the best one; it counts from where F1 is best.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from evals import answers, facts, retrieval
 from evals.measures import auc, calibration, normalised
 from qa.agreement import contenders, groups, opposing
-from qa.evidence import JUDGED, PLAIN, RIVAL, WEIGHTS, Weights, answering, findings
+from qa.evidence import JUDGED, PLAIN, RIVAL, WEIGHTS, Weights, answering, findings, standing
 from qa.library import Library
 from qa.question import parts
 from qa.search import Filters, find
@@ -123,8 +123,8 @@ def fit(asked: Sequence[Asked], names: Sequence[str]) -> dict[str, float]:
 def opposed(
     library: Library, chosen: Sequence[tuple[str, Sequence[Sequence[str]]]], judged: dict[str, Any]
 ) -> list[tuple[dict[str, float], bool]]:
-    """For questions, each with the sides of a dispute if there is one, the features of the two likeliest contenders, and
-    whether each is another side of it.
+    """For questions, each with the sides of a dispute if there is one, the features of the two best contenders,
+    and whether each is another side of it.
     """
     generation, judge = library.generation(), library.judge()
     weigh = Weights(judged["weights"], judged["least"])
@@ -142,7 +142,7 @@ def opposed(
 
 def fit_rivals(rows: Sequence[tuple[dict[str, float], bool]]) -> dict[str, Any]:
     """The weights for contenders, and the chance from which on F1 is best."""
-    asked = [Asked("disputes", True, ((features, told),)) for features, told in rows]
+    asked = [Asked("disputes", True, (({**features, "alone": 0.0}, told),)) for features, told in rows]
     weigh = fit(asked, OPPOSING)
     scored = sorted(((chance(one, weigh), one.rows[0][1]) for one in asked), reverse=True)
     real = sum(told for _, told in scored)
@@ -155,15 +155,16 @@ def fit_rivals(rows: Sequence[tuple[dict[str, float], bool]]) -> dict[str, Any]:
 
 
 def calibrated(asked: Sequence[Asked], weights: dict[str, float]) -> dict[str, float]:
-    """The weights stretched and shifted so that a question's greatest chance is a probability (Platt 1999)."""
+    """The weights stretched and shifted so that the chance of a question's best finding is a probability (Platt 1999)."""
     best = np.array([chance(question, weights) for question in asked])
     slope, shift = logistic(np.log(best / (1 - best)), np.array([float(q.answerable) for q in asked]))
     return {n: round(slope * w + (shift if n == "bias" else 0.0), 5) for n, w in weights.items()}
 
 
 def chance(question: Asked, weights: dict[str, float]) -> float:
-    """The greatest chance that one of a question's findings answers."""
-    totals = [sum(w * f.get(n, 0.0) for n, w in weights.items()) for f, _ in question.rows]
+    """The chance that a question's best finding answers."""
+    first = max((f for f, _ in question.rows), key=standing, default=None)
+    totals = [sum(w * first.get(n, 0.0) for n, w in weights.items())] if first else []
     return float(1 / (1 + np.exp(-np.clip(max(totals), -30, 30)))) if totals else 1e-9
 
 
