@@ -30,8 +30,8 @@ relation
 sense alteration bibliography links prose
 quotation
 verification
-loaders lexicon texts matching
-vectors
+loaders lexicon texts
+vectors matching
 generation
 index
 search

@@ -356,7 +356,7 @@ def test_law_7_an_open_reader_outlives_two_re_indexes(tmp_path: Path) -> None:
         (tmp_path / "sources" / "0.md").write_text(f"{PARAGRAPHS[0]} Version {n}.", encoding="utf-8")
         Library(library.settings, encoder=WordEncoder()).index()
     assert not generation.folder.exists()
-    assert "lit in 1879. Version 2." in library.ask("How tall is the lighthouse? Version 2").passages[0].citation.quote
+    assert "lit in 1879. Version 2." in library.search("How tall is the lighthouse? Version 2").hits[0].citation.quote
     assert library.generation().folder != generation.folder
     if os.name == "posix":  # the files stay until they are closed
         from qa.search import search

@@ -161,6 +161,7 @@ def test_the_light_road_holds() -> None:
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     monkeypatch.setattr("qa.search.JUDGED", 0.5)
+    monkeypatch.setattr("qa.evidence.TRUST", 1.0)
     for module in ("answer", "evidence", "agreement"):
         monkeypatch.setattr(f"qa.{module}.weights", BY_HAND.__getitem__)
     sources = tmp_path / "sources"

@@ -155,7 +155,7 @@ def fit_rivals(rows: Sequence[tuple[dict[str, float], bool]]) -> dict[str, Any]:
 
 
 def calibrated(asked: Sequence[Asked], weights: dict[str, float]) -> dict[str, float]:
-    """The weights stretched and shifted so that the chance of a question's best finding is a probability (Platt 1999)."""
+    """The weights stretched and shifted so that the chance of a question's best finding is calibrated (Platt 1999)."""
     best = np.array([chance(question, weights) for question in asked])
     slope, shift = logistic(np.log(best / (1 - best)), np.array([float(q.answerable) for q in asked]))
     return {n: round(slope * w + (shift if n == "bias" else 0.0), 5) for n, w in weights.items()}
