@@ -42,6 +42,9 @@ _MOST_LOGIT = 7.0
 _TIME_UNITS = frozenset(("year", "month", "week", "day", "hour", "minute"))
 _PRONOUNS = frozenset("he she it they we you his her its their this that these those him them".split())
 _LABELS = frozenset("article section chapter footnote paragraph para".split())
+_AGE = re.compile(r"\b(?:old|age|long|often|years?|months?|weeks?|days?|hours?|minutes?)\b", re.IGNORECASE)
+_MANY = re.compile(r"\bhow\s+many\b|\bnumber\s+of\b", re.IGNORECASE)
+_MARKER = re.compile(r"(?:[-*+•–]|\d{1,3}[.)])\s+")
 _MONTH = re.compile(r"\bmonth\b", re.IGNORECASE)
 _RANK = re.compile(r"\brank\w*\b|\b(?:what|which)\s+(?:place|position)\b", re.IGNORECASE)
 
@@ -242,7 +245,10 @@ def _fits(part: Part, m: Mention) -> bool:
         return m.unit == "percent"
     if part.kind == "money":
         return m.unit in ("money", "")
-    return (m.unit == "ordinal") == bool(_RANK.search(part.text)) and m.unit != "money"
+    counted = bool(_MANY.search(part.text))  # "how much" may be a share
+    if m.unit == "money" or (counted and m.unit == "percent") or (m.unit in _TIME_UNITS and not _AGE.search(part.text)):
+        return False
+    return (m.unit == "ordinal") == bool(_RANK.search(part.text))
 
 
 def _chosen(
@@ -251,7 +257,9 @@ def _chosen(
     """The value of a sentence that answers likeliest, and the probability that the judge's answer meets it; several of
     them where several things are asked for.
     """
-    whole = Found(sentence, 0, len(sentence), _kind(part.kind, whole=True), fold(sentence))
+    marker = _MARKER.match(sentence)
+    after = marker.end() if marker and marker.end() < len(sentence) else 0
+    whole = Found(sentence[after:], after, len(sentence), _kind(part.kind, whole=True), fold(sentence[after:]))
     span = _trimmed(sentence, reading.start, reading.end) if reading else None
     if candidates:
 
@@ -293,6 +301,11 @@ def _widened(value: Found, candidates: Sequence[Found], sentence: str, span: tup
     inside = value.start <= a and b <= value.end
     if inside or not (a <= core[0] and core[1] <= b) or len(text.split()) > len(value.text.split()) + 4:
         return value
+    around = [*words(sentence[a : value.start]), *words(sentence[value.end : b])]
+    if value.mention is None and any(word.text not in FUNCTION_WORDS for word in around):
+        named = [w for part in (sentence[a : value.start], sentence[value.end : b]) for w in part.split()]
+        if not all(w[:1].isupper() or w.lower() in FUNCTION_WORDS for w in named):
+            return value  # a name goes on with names only
     return Found(text, a, b, value.kind, value.normalized, value.mention)
 
 

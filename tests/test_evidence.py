@@ -235,3 +235,23 @@ def test_the_chance_is_logistic() -> None:
     assert weigh.chance({"met": 1.0}) == pytest.approx(0.8808, abs=1e-4)
     assert weigh.chance({"met": 1e9}) == 1.0
     assert json.loads(evidence.WEIGHTS.read_text())["plain"]
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "span", "value"),
+    [
+        ("Where did it end?", "It ended the state of war of Japan.", "state of war of Japan", "Japan"),
+        ("Who built it?", "It was built by old Anna of Lind.", "Anna of Lind", "Anna of Lind"),
+        ("How many boats?", "There are about 900 boats there.", "900", "about 900"),
+        ("How many boats?", "There are 900 blue boats there.", "900 blue boats", "900 blue boats"),
+        ("How many boats?", "There are 900 boats and 12 nets.", "900 boats and 12 nets", "900"),
+    ],
+)
+def test_a_value_goes_on_with_what_belongs_to_it(question: str, sentence: str, span: str, value: str) -> None:
+    at = sentence.index(span)
+    assert chosen(question, sentence, Reading(0.9, at, at + len(span), 0.8)).text == value
+
+
+def test_a_list_s_marker_is_no_part_of_a_value() -> None:
+    assert chosen("Why is it blue?", "- It is blue because of a tax.").text == "It is blue because of a tax."
+    assert chosen("How many battles took place?", "A three-year war was fought in 12 battles.").text == "12"
