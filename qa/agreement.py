@@ -196,7 +196,7 @@ def independent(found: Sequence[Finding]) -> int:
     bound: list[list[Finding]] = []
     for finding in found:
         mine = [several for several in bound if any(depends(finding, other) for other in several)]
-        bound = [several for several in bound if several not in mine]
+        bound = [several for several in bound if not any(several is each for each in mine)]
         bound.append([finding, *(other for several in mine for other in several)])
     return len(bound)
 
