@@ -27,6 +27,7 @@ NOTES = {
     "ferry-a.md": "# Ferry log\n\nThe Sorvik ferry carried about 900 sheep in 1911. The crew was small.\n",
     "ferry-b.md": "# Harbour book\n\nNine hundred sheep were carried by the Sorvik ferry in 1911: so the tolls.\n",
     "ferry-c.md": "# Old tales\n\nIn 1911 the Sorvik ferry carried 1,200 sheep. It also carried one bear.\n",
+    "pact.md": "# Pact\n\nThe Quern pact was signed by Norway and by Denmark in the old hall.\n",
     "mill-a.md": "# Mill\n\nThe Arle mill was built by Anna Lind in 1790. The Arle mill has 12 looms.\n",
     "mill-b.md": "# Looms\n\nThe Arle mill was built by Lind in 1790, and rebuilt in 1820 after a fire.\n",
 }
@@ -143,11 +144,20 @@ def test_each_part_of_a_question_is_answered_or_said_not_to_be(library: Library)
     check(library, answer)
     assert [part.status for part in answer.parts] == ["disputed", "answered"]
     assert {value.text for value in answer.values if value.part == 1} == {"12"}
+    assert answer.confidence == min(part.confidence for part in answer.parts)
     half = library.ask("How many looms has the Arle mill, and how many zebras live in Quagga park?")
     check(library, half)
     assert half.status == "answered"
     assert [part.status for part in half.parts] == ["answered", "not_found"]
     assert {value.part for value in half.values} == {0}
+
+
+def test_several_things_asked_for_are_several_values(library: Library) -> None:
+    answer = library.ask("Which two countries signed the Quern pact?")
+    check(library, answer)
+    assert answer.status == "answered"
+    assert {value.text for value in answer.values} == {"Norway", "Denmark"}
+    assert len(library.ask("Which country signed the Quern pact?").values) == 1
 
 
 @pytest.mark.parametrize("question", ["Zebras eat grass", "How many lamps has the grey tower of Skagen?"])
