@@ -656,6 +656,7 @@ def test_eval_that_cant_write_its_report_says_so(qa: Run, cases: Path) -> None:
 # --- a process of its own --------------------------------------------------------------------------
 
 DRIVER = """
+import signal
 import time
 from contextlib import contextmanager
 from qa import cli, terminal
@@ -674,6 +675,7 @@ def library(sources, index):
         yield Library(Settings.load(sources, index), encoder=Encoder(), progress=progress)
 
 terminal.open_library = library
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born without
 cli.main()
 """
 
