@@ -9,7 +9,6 @@ split is the one to report; on SQuAD that is the articles that nothing was train
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from rich.table import Table
 
 from evals import retrieval
 from evals.facts import says
-from evals.measures import Row, auc, calibration, draw_confidence, normalised, refused, row
+from evals.measures import Row, auc, calibration, draw_confidence, gold_answers, normalised, refused, row, split_of
 from qa.agreement import groups, rivals
 from qa.answer import DEPTH, Answer
 from qa.evidence import answering, findings
@@ -35,7 +34,7 @@ from qa.library import Library
 from qa.question import parts
 from qa.search import Filters, find
 from qa.settings import Settings
-from training.examples import DEVELOPMENT, TEST, Question, read_data
+from training.examples import DEVELOPMENT, TEST, read_data
 
 Report = retrieval.Report
 DISPUTES = Path(__file__).with_name("disputes.jsonl")
@@ -56,7 +55,7 @@ class Dispute:
     @property
     def split(self) -> str:
         """`tune` or `score`, by a hash of the id, once and for all."""
-        return "score" if hashlib.sha256(self.id.encode()).digest()[-1] % 2 else "tune"
+        return split_of(self.id)
 
 
 def read_disputes(path: Path = DISPUTES) -> list[Dispute]:
@@ -153,7 +152,7 @@ def squad_rows(
     with retrieval.opened(collection, index, None, report) as library:
         for number, question in enumerate(questions, 1):
             answer = library.ask(question.text, judge=judge)
-            golds = _golds(question)
+            golds = gold_answers(question)
             right = bool(golds) and _inside(answer, golds)
             pairs.append((answer.confidence or 0.0, right))
             chances["answerable" if golds else "adversarial"].append(answer.confidence or 0.0)
@@ -176,10 +175,6 @@ def squad_rows(
             len(chances["adversarial"])),
         row("SQuAD: expected calibration error", error, len(pairs)),
     ], pairs  # fmt: skip
-
-
-def _golds(question: Question) -> set[str]:
-    return {normalised(question.sentences[i][a:b]) for i, (a, b) in zip(question.gold, question.spans, strict=True)}
 
 
 def _inside(answer: Answer, golds: set[str]) -> bool:

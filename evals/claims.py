@@ -10,7 +10,6 @@ Wilson's, at 95 %.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 from collections import Counter
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evals.measures import split_of
 from qa.library import Library
 
 CASES = Path(__file__).with_name("claims.jsonl")
@@ -41,7 +41,7 @@ class Case:
     @property
     def split(self) -> str:
         """`tune` or `score`, by a hash of the id, once and for all."""
-        return "score" if hashlib.sha256(self.id.encode()).digest()[-1] % 2 else "tune"
+        return split_of(self.id)
 
 
 def read_cases(path: Path = CASES) -> list[Case]:

@@ -7,7 +7,6 @@ A case is one JSON object a line: `id` and `question`; `facts`, the required one
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evals.measures import auc, draw_confidence, refused
+from evals.measures import auc, draw_confidence, refused, split_of
 from qa.citation import Citation
 from qa.errors import NotFound, QueryError
 from qa.library import Library
@@ -71,7 +70,7 @@ class Case:
     @property
     def split(self) -> str:
         """`tune` or `score`, by a hash of the id, once and for all."""
-        return "score" if hashlib.sha256(self.id.encode()).digest()[-1] % 2 else "tune"
+        return split_of(self.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from evals import facts, retrieval
-from evals.measures import Row, auc, calibration, normalised, row
+from evals.measures import Row, auc, calibration, gold_answers, normalised, row
 from qa import search
 from qa.errors import SettingsError
 from qa.judge import Judge, Reading
@@ -54,9 +54,7 @@ def read_rows(
         truths.append(bool(question.gold))
         if question.gold:
             top.append(best in question.gold)
-            golds = {
-                normalised(question.sentences[i][a:b]) for i, (a, b) in zip(question.gold, question.spans, strict=True)
-            }
+            golds = gold_answers(question)
             exact.append(normalised(question.sentences[best][readings[best].start : readings[best].end]) in golds)
         report("reading", number, len(questions))
     yes = [c for c, t in zip(chances, truths, strict=True) if t]

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evals.retrieval import load_pyplot, save_figure
 
+if TYPE_CHECKING:
+    from training.examples import Question
+
 Row = dict[str, Any]
 _BINS = 10
 _SEED = 5
+
+
+def split_of(id: str) -> str:
+    """`tune` or `score`, by a hash of a case's id or text, once and for all."""
+    return "score" if hashlib.sha256(id.encode()).digest()[-1] % 2 else "tune"
+
+
+def gold_answers(question: Question) -> set[str]:
+    """The normal forms of the spans that answer a question; none where no sentence does."""
+    spans = zip(question.gold, question.spans, strict=True) if question.spans else ()
+    return {normalised(question.sentences[i][a:b]) for i, (a, b) in spans}
 
 
 def auc(positive: Sequence[float], negative: Sequence[float]) -> float:

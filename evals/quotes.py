@@ -5,7 +5,6 @@ python -m evals.quotes [--sources DIR] [--cases 1200] [--seed 1] [--json]
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import re
@@ -17,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from evals.measures import split_of
 from qa.loaders import load_folder
 from qa.quotation import find_quotation
 from qa.source import Source
@@ -39,7 +39,7 @@ class Case:
     @property
     def split(self) -> str:
         """`tune` or `score`, by a hash of the words."""
-        return "score" if hashlib.sha256(self.text.encode()).digest()[-1] % 2 else "tune"
+        return split_of(self.text)
 
 
 def generate(sources: Sequence[Source], count: int, seed: int) -> list[Case]:

@@ -42,10 +42,9 @@ _EXCLUSIVE = NUMERIC | {"date", "person", "place"}
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Findings that say one value, best first, and how many independent sources they come from."""
+    """Findings that say one value, best first."""
 
     findings: tuple[Finding, ...]
-    independent: int
 
     @property
     def lead(self) -> Finding:
@@ -60,6 +59,11 @@ class Group:
         """The findings that bear the value out: the best, and those that are likely enough beside it."""
         return [finding for finding in self.findings if finding is self.lead or finding.chance >= WITNESS]
 
+    @property
+    def independent(self) -> int:
+        """How many independent sources the witnesses come from."""
+        return independent(self.witnesses)
+
 
 def groups(found: Sequence[Finding]) -> list[Group]:
     """Findings by the value they say, in the order of their first ones; they come best first.
@@ -73,7 +77,7 @@ def groups(found: Sequence[Finding]) -> list[Group]:
             sides.append([finding])
         else:
             mine.append(finding)
-    return [Group(tuple(side), independent(Group(tuple(side), 0).witnesses)) for side in sides]
+    return [Group(tuple(side)) for side in sides]
 
 
 def agree(a: Finding, b: Finding) -> bool:

@@ -18,14 +18,14 @@ from qa.citation import Citation, cite
 from qa.encoder import Encoding
 from qa.errors import JudgeError
 from qa.generation import Generation
-from qa.judge import Reading
+from qa.judge import Reading, sigmoid
 from qa.matching import Floats, Match
 from qa.names import CAPITALS, Name, canon, names, stands
 from qa.question import FORM_WORDS, NUMERIC, WHOLE, AskedKind, Part
 from qa.search import Hit, Sight
 from qa.source import Source
 from qa.values import Mention, admits, mentions, spoken
-from qa.words import FUNCTION_WORDS, fold, words
+from qa.words import FUNCTION_WORDS, LIST_MARKER, fold, words
 
 WEIGHTS = Path(__file__).with_name("weights") / "evidence.json"
 JUDGED, PLAIN = "judged", "plain"  # with the judge's readings, and without
@@ -44,7 +44,6 @@ _PRONOUNS = frozenset("he she it they we you his her its their this that these t
 _LABELS = frozenset("article section chapter footnote paragraph para".split())
 _AGE = re.compile(r"\b(?:old|age|long|often|years?|months?|weeks?|days?|hours?|minutes?)\b", re.IGNORECASE)
 _MANY = re.compile(r"\bhow\s+many\b|\bnumber\s+of\b", re.IGNORECASE)
-_MARKER = re.compile(r"(?:[-*+•–]|\d{1,3}[.)])\s+")
 _MONTH = re.compile(r"\bmonth\b", re.IGNORECASE)
 _RANK = re.compile(r"\brank\w*\b|\b(?:what|which)\s+(?:place|position)\b", re.IGNORECASE)
 
@@ -99,7 +98,7 @@ class Weights:
     def chance(self, features: Mapping[str, float]) -> float:
         """The probability that a sentence with these features answers."""
         total = sum(weight * features.get(name, 0.0) for name, weight in self.weights.items())
-        return 1 / (1 + math.exp(-max(min(total, 40.0), -40.0)))
+        return sigmoid(total)
 
 
 @cache
@@ -257,7 +256,7 @@ def _chosen(
     """The value of a sentence that answers likeliest, and the probability that the judge's answer meets it; several of
     them where several things are asked for.
     """
-    marker = _MARKER.match(sentence)
+    marker = LIST_MARKER.match(sentence)
     after = marker.end() if marker and marker.end() < len(sentence) else 0
     whole = Found(sentence[after:], after, len(sentence), _kind(part.kind, whole=True), fold(sentence[after:]))
     span = _trimmed(sentence, reading.start, reading.end) if reading else None

@@ -127,7 +127,7 @@ class Judge:
     def _read(self, question: str, text: str) -> Reading:
         pair, (answers, span, _) = self._run(question, text)
         own = np.array([s == 1 and b > a for s, (a, b) in zip(pair.sequence_ids, pair.offsets, strict=True)])
-        chance = _sigmoid(self._slope * float(answers[0]) + self._shift)
+        chance = sigmoid(self._slope * float(answers[0]) + self._shift)
         if not own.any():
             return Reading(chance, 0, 0, 0.0)
         chances = span_chances(span[0], own)
@@ -205,5 +205,6 @@ def softmax(logits: Logits) -> Logits:
     return np.asarray(powers / powers.sum(), dtype=np.float32)
 
 
-def _sigmoid(x: float) -> float:
+def sigmoid(x: float) -> float:
+    """A log-odds as a probability."""
     return 1 / (1 + math.exp(-max(min(x, 40.0), -40.0)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,7 @@ from qa.generation import Generation
 from qa.links import link, selectors
 from qa.search import Hit
 from qa.source import Locator, Source, SourceInfo
-
-_MARKER = re.compile(r"(?:[-*+•–]|\d{1,3}[.)])\s+")
+from qa.words import LIST_MARKER
 
 CITED = 0.9  # sentences are cited from passages whose score is at least this share of the best one's; tune split
 
@@ -105,7 +103,7 @@ class Cited:
 
 def without_marker(source: Source, start: int, end: int) -> tuple[int, int]:
     """A range without the bullet or number of a list item that it begins with, which a quotation leaves out."""
-    marker = _MARKER.match(source.text, start, end)
+    marker = LIST_MARKER.match(source.text, start, end)
     return (marker.end() if marker and marker.end() < end else start), end
 
 

@@ -207,8 +207,8 @@ def rerank(generation: Generation, asked: Encoding, fused: Sequence[Ranked], dep
     ranked = []
     for candidate, (_, parts), similarity in zip(chosen, stored, matrices, strict=True):
         ranges = [(part.first, part.last) for part in parts]
-        whole, single = tokens.late_interaction(similarity, ranges)
         met = tokens.met(similarity, ranges)
+        whole, single = tokens.late_scores(met, ranges)
         sights = [Sight(p.start, p.end, alone, row) for p, alone, row in zip(parts, single, met, strict=True)]
         sights.sort(key=lambda sight: (-sight.score, sight.start))
         late = (whole + sights[0].score) / 2 if sights else whole

@@ -98,8 +98,12 @@ def late_interaction(similarity: Floats, sentences: Sequence[tuple[int, int]]) -
 
     The sentences are as for `met`.
     """
+    return late_scores(met(similarity, sentences), sentences)
+
+
+def late_scores(found: Floats, sentences: Sequence[tuple[int, int]]) -> tuple[float, list[float]]:
+    """`late_interaction` of what `met` gave."""
     filled = [i for i, (first, last) in enumerate(sentences) if first < last]
-    if not filled or not similarity.size:
+    if not filled or not found.size:
         return 0.0, [0.0] * len(sentences)
-    found = met(similarity, sentences)
     return float(found[filled].max(axis=0).mean()), [float(row.mean()) for row in found]

@@ -36,6 +36,8 @@ _SENTENCE_END = re.compile(
     re.VERBOSE,
 )
 
+LIST_MARKER = re.compile(r"(?:[-*+•–]|\d{1,3}[.)])\s+")  # where it stands at the beginning of an item
+
 # Words that carry a question's form and not its subject.
 FUNCTION_WORDS = frozenset(
     """a an and any are as at be been being but by can could did do does done for from had has have how i if in into

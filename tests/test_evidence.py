@@ -115,8 +115,8 @@ def test_another_value_from_another_source_disputes(sources: dict[str, Source]) 
 
 
 def test_a_source_doesnt_dispute_itself(sources: dict[str, Source]) -> None:
-    lead = Group((finding(sources["survey"], 0.9),), 1)
-    again = Group((finding(sources["survey"], 0.8),), 1)
+    lead = Group((finding(sources["survey"], 0.9),))
+    again = Group((finding(sources["survey"], 0.8),))
     assert contenders(QUESTION, lead, [again]) == []
 
 
@@ -143,11 +143,11 @@ def test_founders_named_together_dont_dispute(tmp_path: Path) -> None:
     (tmp_path / "b.md").write_text("The mill was founded by Jens Berg.\n")
     a, b = (source for _, source in load_folder(tmp_path).sources)
     who = Part(0, 22, "Who founded the mill?", "Who founded the mill?", "person")
-    other = Group((finding(b, 0.9, "Jens Berg", "person"),), 1)
-    assert contenders(who, Group((finding(a, 0.9, "Anna Lind", "person"),), 1), [other]) == []
+    other = Group((finding(b, 0.9, "Jens Berg", "person"),))
+    assert contenders(who, Group((finding(a, 0.9, "Anna Lind", "person"),)), [other]) == []
     (tmp_path / "a.md").write_text("The mill was founded by Anna Lind.\n")
     a = next(source for _, source in load_folder(tmp_path).sources)
-    assert contenders(who, Group((finding(a, 0.9, "Anna Lind", "person"),), 1), [other]) == [other]
+    assert contenders(who, Group((finding(a, 0.9, "Anna Lind", "person"),)), [other]) == [other]
 
 
 # --- values in a sentence

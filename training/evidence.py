@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from evals import answers, facts, retrieval
-from evals.measures import auc, calibration, normalised
+from evals.measures import auc, calibration, gold_answers, normalised
 from qa.agreement import contenders, groups, opposing
 from qa.evidence import JUDGED, PLAIN, RIVAL, WEIGHTS, Weights, answering, findings, standing
 from qa.library import Library
@@ -71,8 +71,7 @@ def squad(data_folder: Path, articles: frozenset[str], index: Path | None, judge
     out = []
     with retrieval.opened(collection, index, None, report) as library:
         for number, question in enumerate(questions, 1):
-            golds = {normalised(question.sentences[i][a:b])
-                     for i, (a, b) in zip(question.gold, question.spans, strict=True)}  # fmt: skip
+            golds = gold_answers(question)
             elsewhere = tuple(id for id in collection.paragraphs if homes.get(id) != question.article)
             for name, within in (("squad", Filters()), ("removed", Filters(sources=elsewhere))):
                 if name == "removed" and not golds:

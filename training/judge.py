@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from evals.measures import auc, normalised
+from evals.measures import auc, gold_answers, normalised
 from qa.encoder import find_model
 from qa.judge import span_chances
 from qa.settings import BUNDLED_MODEL
@@ -204,10 +204,7 @@ def figures(
             top.append(best in question.gold)
             if question.spans:
                 a, b = mine[best][1]
-                golds = {
-                    normalised(question.sentences[i][s:e])
-                    for i, (s, e) in zip(question.gold, question.spans, strict=True)
-                }
+                golds = gold_answers(question)
                 exact.append(normalised(question.sentences[best][a:b]) in golds)
     out = {"auc": auc(answerable, silent), "top": float(np.mean(top)), "exact": float(np.mean(exact or [0]))}
     weighed = predict(network, tok, [(c.statement, c.text) for c in claims], device)
