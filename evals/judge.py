@@ -1,8 +1,9 @@
 """What the judge gets right: `python -m evals.judge --data FOLDER [--json] [--plots FOLDER]`, from a checkout.
 
 Everything is asked of what it was not trained on: SQuAD 2.0's articles Harvard_University, Steam_engine, Islamism and
-Force, a fifth of FoolMeTwice's pages, statements altered from those articles' sentences, and evals/facts.jsonl. With
-`--development` the articles that choices were made on instead, and what each choice would have given.
+Force, a fifth of FoolMeTwice's pages, statements altered from those articles' sentences, a tenth of the passages that
+questions and statements in other words were written about, and evals/facts.jsonl. With `--development` the articles
+that choices were made on instead, and what each choice would have given.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -24,13 +26,14 @@ from rich.table import Table
 
 from evals import facts, retrieval
 from evals.measures import Row, auc, calibration, gold_answers, normalised, row
+from evals.retrieval import Collection
 from qa import search
 from qa.errors import SettingsError
 from qa.judge import Judge, Reading
 from qa.library import Library
 from qa.settings import Settings
 from training.alter import KINDS, alter
-from training.examples import DEVELOPMENT, TEST, Data, Question, read_data, retold
+from training.examples import DEVELOPMENT, TEST, Claim, Data, Question, Written, digest, read_data, retold
 
 Report = retrieval.Report
 DEPTHS = (0, 2, 4, 8, 16, 32)
@@ -43,7 +46,7 @@ _SEED = 5
 
 
 def read_rows(
-    judge: Judge, questions: Sequence[Question], report: Report
+    judge: Judge, questions: Sequence[Question], name: str, targets: tuple[float | None, ...], report: Report
 ) -> tuple[list[Row], list[tuple[float, float, int]]]:
     """Answerable against unanswerable, the sentence and the span found, calibration."""
     chances, truths, top, exact = [], [], [], []
@@ -56,15 +59,15 @@ def read_rows(
             top.append(best in question.gold)
             golds = gold_answers(question)
             exact.append(normalised(question.sentences[best][readings[best].start : readings[best].end]) in golds)
-        report("reading", number, len(questions))
+        report(f"reading: {name}", number, len(questions))
     yes = [c for c, t in zip(chances, truths, strict=True) if t]
     no = [c for c, t in zip(chances, truths, strict=True) if not t]
     error, bins = calibration(chances, truths)
     return [
-        row("SQuAD: answerable against adversarial unanswerable, AUC", auc(yes, no), len(chances), 0.78),
-        row("SQuAD: gold answer inside the top sentence", float(np.mean(top)), len(top), 0.82, top),
-        row("SQuAD: exact span", float(np.mean(exact)), len(exact), 0.50, exact),
-        row("SQuAD: expected calibration error", error, len(chances)),
+        row(f"{name}: answerable against unanswerable, AUC", auc(yes, no), len(chances), targets[0]),
+        row(f"{name}: gold answer inside the top sentence", float(np.mean(top)), len(top), targets[1], top),
+        row(f"{name}: exact span", float(np.mean(exact)), len(exact), targets[2], exact),
+        row(f"{name}: expected calibration error", error, len(chances)),
     ], bins
 
 
@@ -86,40 +89,58 @@ class Remembering:
 
 
 def ranking_rows(
-    judge: Judge, path: Path, articles: frozenset[str], weights: Sequence[float], report: Report
+    judge: Judge, collection: Collection, name: str, target: float | None, weights: Sequence[float], report: Report
 ) -> list[Row]:
-    """R@1 over all of SQuAD's paragraphs at several depths (0: without the judge) and weights, and the time it took."""
-    collection = retrieval.read_squad(path)
-    questions = [q for q in collection.questions if q.article in articles]
-    right: dict[tuple[int, float], list[bool]] = {(d, w): [] for d in DEPTHS for w in weights}
+    """R@1 and R@5 of a collection's questions at several depths (0: without the judge) and weights, and the time."""
+    asked_of = collection.questions
+    ranks: dict[tuple[int, float], list[int]] = {(d, w): [] for d in DEPTHS for w in weights}
     remembering, spent = Remembering(judge), 0.0
     with retrieval.opened(collection, None, None, report) as library:
         generation = library.generation()
         owner = retrieval.owners(generation)
-        for number, question in enumerate(questions, 1):
+        for number, question in enumerate(asked_of, 1):
             asked = generation.encoder.encode(question.text, "question")
             fused = search.candidates(generation, asked, question.text, search.DEPTH, None)
             base = search.rerank(generation, asked, fused, search.RERANKED)
             began = time.perf_counter()
             search.judged(generation, judge, question.text, base)
             spent += time.perf_counter() - began
-            for depth, weight in right:
+            for depth, weight in ranks:
                 found = base
                 if depth:
                     with patch.object(search, "JUDGED", weight):
                         found = search.judged(generation, remembering, question.text, base, depth)
-                right[depth, weight].append(owner[found[0].number] == question.paragraph)
-            report("ranking", number, len(questions))
-    n = len(questions)
-    out = [
-        row(f"R@1 over 646 paragraphs, {d} sentences read" + (f", weight {w}" if len(weights) > 1 else ""),
-            float(np.mean(right[d, w])), n, None, right[d, w])
-        for d in DEPTHS for w in weights
-    ]  # fmt: skip
-    gain = np.asarray(right[search.READ, weights[-1]], float) - np.asarray(right[0, weights[-1]], float)
-    out.append(row(f"R@1 gained by the judge ({search.READ} sentences)", float(gain.mean()), n, 0.02, gain.tolist()))
-    out.append(row(f"milliseconds a question for {search.READ} sentences", spent / n * 1000, n, 60))
+                places = [owner[one.number] for one in found]
+                at = places.index(question.paragraph) if question.paragraph in places else len(places)
+                ranks[depth, weight].append(at)
+            report(f"ranking: {name}", number, len(asked_of))
+    n, size = len(asked_of), len(collection.paragraphs)
+    out = []
+    for (depth, weight), came in ranks.items():
+        said = f", weight {weight}" if len(weights) > 1 else ""
+        for k in (1, 5):
+            right = [place < k for place in came]
+            figure = f"{name}: R@{k} over {size} paragraphs, {depth} sentences read{said}"
+            out.append(row(figure, float(np.mean(right)), n, None, right))
+    with_judge, without = (np.asarray(ranks[d, weights[-1]]) == 0 for d in (search.READ, 0))
+    gain = (with_judge.astype(float) - without.astype(float)).tolist()
+    out.append(row(f"{name}: R@1 gained by the judge ({search.READ} sentences)", float(np.mean(gain)), n, target, gain))
+    out.append(row(f"{name}: milliseconds a question for {search.READ} sentences", spent / n * 1000, n, 60))
     return out
+
+
+def in_other_words(written: Mapping[str, Sequence[Written]], part: str) -> Collection:
+    """All passages that were written about, and a part's questions in other words than its passages'."""
+    paragraphs = {digest(p.sentences): " ".join(p.sentences) for several in written.values() for p in several}
+    return Collection(
+        paragraphs,
+        tuple(
+            retrieval.Question(text, digest(p.sentences), p.title, ())
+            for p in written[part]
+            for ask in p.asks
+            for text in ask.words[1:]
+        ),
+    )
 
 
 # --- the library's own questions
@@ -211,6 +232,22 @@ def claim_rows(judge: Judge, data: Data, part: str, report: Report) -> list[Row]
     return out
 
 
+def written_claim_rows(judge: Judge, claims: Sequence[Claim], report: Report) -> list[Row]:
+    """Statements in other words, each against its sentence."""
+    names = ("supports", "contradicts", "neither")
+    told: dict[str, list[str]] = {name: [] for name in names}
+    for number, claim in enumerate(claims, 1):
+        told[names[claim.label.index(1.0)]].append(_verdict(judge, claim.statement, claim.text))
+        report("claims: written", number, len(claims))
+    right = [verdict == name for name, verdicts in told.items() for verdict in verdicts]
+    out = [row("written: statements right of three classes", float(np.mean(right)), len(right), None, right)]
+    for name, verdict in (("contradicts", "supports"), ("supports", "contradicts"), ("neither", "supports")):
+        wrong = [one == verdict for one in told[name]]
+        figure = f"written: what its sentence {name} read as {verdict}"
+        out.append(row(figure, float(np.mean(wrong)), len(wrong), None, wrong))
+    return out
+
+
 def _verdict(judge: Judge, statement: str, text: str) -> str:
     (claim,) = judge.weigh([(statement, text)])
     return max(("supports", "contradicts", "neither"), key=lambda name: float(getattr(claim, name)))
@@ -243,7 +280,8 @@ def plot(
     axes.set(xlabel="probability told", ylabel="share that was answerable", title="SQuAD 2.0, four unseen articles")
     retrieval.save_figure(figure, folder / "judge-reliability.svg")
     figure, axes = pyplot.subplots(figsize=(5, 4))
-    found = {d: next(r for r in rows if r["figure"].startswith(f"R@1 over 646 paragraphs, {d} ")) for d in DEPTHS}
+    first = "SQuAD: R@1 over 646 paragraphs, {} "
+    found = {d: next(r for r in rows if r["figure"].startswith(first.format(d))) for d in DEPTHS}
     axes.plot([milliseconds[d] for d in DEPTHS], [r["value"] for r in found.values()], "o-", color="C3")
     for d, r in found.items():
         axes.annotate(f"{d}", (milliseconds[d], r["value"]), textcoords="offset points", xytext=(4, -10))
@@ -269,14 +307,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         data, judge = read_data(given.data), Judge()
         weights = WEIGHTS if given.development else (search.JUDGED,)
         with retrieval.progress() as report:
-            rows, bins = read_rows(judge, data.questions[part], report)
-            rows += ranking_rows(judge, squad, DEVELOPMENT if given.development else TEST, weights, report)
+            rows, bins = read_rows(judge, data.questions[part], "SQuAD", (0.78, 0.82, 0.50), report)
+            of = [question for passage in data.written[part] for question in passage.questions()]
+            rows += read_rows(judge, of, "written", (None, None, None), report)[0]
+            every = retrieval.read_squad(squad)
+            own = tuple(q for q in every.questions if q.article in (DEVELOPMENT if given.development else TEST))
+            rows += ranking_rows(judge, replace(every, questions=own), "SQuAD", 0.02, weights, report)
+            rows += ranking_rows(judge, in_other_words(data.written, part), "written", None, weights, report)
             with briefs(report) as library:
                 rows += fact_rows(library, split, report)
             rows += claim_rows(judge, data, part, report)
+            rows += written_claim_rows(judge, [c for p in data.written[part] for c in p.claims], report)
         print(json.dumps(rows, indent=1)) if given.json else retrieval.terminal().print(render(rows))
         if given.plots:
-            spent = next(r["value"] for r in rows if r["figure"].startswith("milliseconds"))
+            spent = next(r["value"] for r in rows if r["figure"].startswith("SQuAD: milliseconds"))
             plot(rows, bins, {d: spent * d / search.READ for d in DEPTHS}, given.plots)
 
     return retrieval.guarded(run)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -24,8 +27,10 @@ from training.examples import (
     NEITHER,
     SUPPORTS,
     TEST,
+    WRITTEN,
     Data,
     Examples,
+    digest,
     held_out,
     read_data,
     retold,
@@ -38,6 +43,22 @@ SENTENCES = {
     "Normans": "Development knights won 12 castles in Apulia before the year 1091.",
     "Sorvik": "The mayor of Sorvik did not allow more than three ferries to cross before noon.",
 }
+
+
+# Which part of the data a passage of one's own belongs to goes by a hash of its words.
+OWN = [
+    {"title": f"Mill {i}", "sentences": [f"Mill {i} grinds {40 + i} sacks.", f"It stopped in 18{10 + i}."],
+     "asks": [{"sentence": 0, "answer": f"{40 + i} sacks", "words": [f"How much does mill {i} grind?", f"and {i}?"]}],
+     "open": [{"sentence": 1, "words": f"Why did mill {i} stop?"}],
+     "claims": [{"sentence": 1, "words": f"Mill {i} ran on.", "label": "contradicts"}]}
+    for i in range(60)
+]  # fmt: skip
+GIVEN: dict[str, Any] = {
+    "digest": digest(("Oars are long and made of ash in Norway.", "Anna rows the boat on Lake Mjosa.")),
+    "asks": [{"sentence": 1, "answer": "Lake Mjosa", "words": ["Where does Anna row?", "Which water bears her boat?"]}],
+    "open": [{"sentence": 0, "words": "How long are the oars?"}],
+    "claims": [{"sentence": 0, "words": "Ash is what the oars are made of.", "label": "supports"}],
+}  # fmt: skip
 
 
 def paragraph(article: str, text: str) -> dict[str, Any]:
@@ -65,18 +86,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     lines("squad1-train-part-sentences.jsonl", boxes)
     rowing = ["Oars are long and made of ash in Norway.", "Anna rows the boat on Lake Mjosa."]
-    lines("selqa.jsonl", [{"question": "Who rows?", "article": "Rowing", "sentences": rowing, "answers": [1]}])
+    riding = ["Saddles are made of leather in Spain.", "Bea rides the mare on Mount Ulla."]
+    selqa = [
+        {"question": f"Who {does}?", "article": article, "sentences": told, "answers": [1]}
+        for does, article, told in (("rows", "Rowing", rowing), ("rides", "Riding", riding))
+    ]
+    lines("selqa.jsonl", selqa)
     labels = ("SUPPORTS", "REFUTES")
     claims = [(f"Claim {i}.", labels[i % 2], [f"Evidence {i}."], f"Page {i}") for i in range(40)]
     names = ("claim", "label", "evidence", "page")
     lines("fool-me-twice-dev.jsonl", [dict(zip(names, claim, strict=True)) for claim in claims])
     lines("wice-dev.jsonl", [{"claim": "W.", "label": "partially_supported", "evidence": ["V."], "n_evidence": 1}])
+    lines("written.jsonl", [*OWN, GIVEN, {**GIVEN, "digest": "0" * 16}])
     return made
 
 
 @pytest.fixture(scope="module")
 def data(folder: Path) -> Data:
-    return read_data(folder)
+    return read_data(folder, folder / "written.jsonl")
 
 
 def test_the_test_articles_and_pages_are_never_trained_on(data: Data) -> None:
@@ -93,12 +120,60 @@ def test_the_test_articles_and_pages_are_never_trained_on(data: Data) -> None:
     assert not {c.statement for c in claims} & {*pages}
 
 
+def test_what_was_written_of_held_out_passages_is_never_trained_on(data: Data) -> None:
+    parts = {part: {p.title for p in passages} for part, passages in data.written.items()}
+    assert all(parts[part] for part in ("train", "development", "test"))
+    assert sum(map(len, parts.values())) == len({title for titles in parts.values() for title in titles}) == 61
+    examples = Examples(data, seed=6)
+    drawn = [pair for _ in range(600) for pair in examples.group()]
+    said = {*(p.question for p in drawn), *(p.text for p in drawn), *(examples.claim().statement for _ in range(600))}
+    for part in ("development", "test"):
+        for passage in data.written[part]:
+            assert not said & {*passage.sentences, *(q.text for q in passage.questions())}
+            assert not said & {claim.statement for claim in passage.claims}
+    assert said & {q.text for passage in data.written["train"] for q in passage.questions()}
+
+
+def test_public_questions_about_held_out_passages_are_left_out(folder: Path, tmp_path: Path) -> None:
+    sentences = next(
+        q.sentences for q in read_data(folder, Path(os.devnull)).questions["train"] if q.text == "Who rows?"
+    )
+    held = next(
+        name for name in (f"Rowing {i}." for i in range(99)) if held_out("dev" + digest((*sentences, name)), 10)
+        and not held_out(digest((*sentences, name)), 10)
+    )  # fmt: skip
+    for name in (
+        "squad2-dev-half.json",
+        "squad1-train-part-sentences.jsonl",
+        "fool-me-twice-dev.jsonl",
+        "wice-dev.jsonl",
+    ):
+        shutil.copy(folder / name, tmp_path)
+    row = {"question": "Who rows?", "article": "Rowing", "sentences": [*sentences, held], "answers": [1]}
+    (tmp_path / "selqa.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "written.jsonl").write_text(json.dumps({**GIVEN, "digest": digest([*sentences, held])}) + "\n")
+    read = read_data(tmp_path, tmp_path / "written.jsonl")
+    assert [p.title for p in read.written["development"]] == ["selqa:Rowing"]
+    assert "Who rows?" not in {q.text for questions in read.questions.values() for q in questions}
+
+
+def test_what_is_written_is_whole() -> None:
+    passages = [json.loads(line) for line in WRITTEN.read_text(encoding="utf-8").splitlines()]
+    assert len(passages) > 900
+    for passage in passages:
+        assert {"digest"} <= {*passage} or {"title", "sentences"} <= {*passage}
+        for ask in passage["asks"]:
+            assert ask["words"] and ask["answer"]
+            assert "sentences" not in passage or ask["answer"] in passage["sentences"][ask["sentence"]]
+        assert {claim["label"] for claim in passage["claims"]} <= {"supports", "contradicts", "neither"}
+
+
 def test_a_span_is_where_the_answer_stands(data: Data) -> None:
     examples = Examples(data, seed=4)
     pairs = [pair for _ in range(300) for pair in examples.group() if pair.span]
     assert pairs and all(pair.answers for pair in pairs)
     for pair in pairs:
-        assert pair.span and pair.text[slice(*pair.span)] in ("1931", "5,200", "three", "9,400")
+        assert pair.span and re.fullmatch(r"1931|5,200|three|9,400|\d\d sacks|Lake Mjosa", pair.text[slice(*pair.span)])
 
 
 def test_groups_begin_with_what_answers(data: Data) -> None:
@@ -194,6 +269,8 @@ def test_a_training_goes_on_where_it_was_left(folder: Path, tmp_path: Path) -> N
             str(folder),
             "--out",
             str(tmp_path),
+            "--written",
+            str(folder / "written.jsonl"),
             "--every",
             "1",
         ]

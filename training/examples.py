@@ -1,6 +1,8 @@
 """Training examples from public data: questions and statements, with texts that tell and texts that don't.
 
 Nothing of the briefs, their originals or evals/ is read here. SQuAD 2.0's articles in TEST are for testing only.
+`written.jsonl` holds questions and statements in other words, written for this project about passages of the public
+data (named by a digest) and about texts of its own; a tenth of its passages is for testing, a tenth for development.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from qa.lexicon import Lexicon, write_lexicon
 from qa.values import mentions
@@ -23,6 +25,10 @@ from training.alter import KINDS, Kind, alter, names_in, swap
 
 TEST = frozenset(("Harvard_University", "Steam_engine", "Islamism", "Force"))
 DEVELOPMENT = frozenset(("Normans", "1973_oil_crisis"))
+
+T = TypeVar("T")
+
+WRITTEN = Path(__file__).with_name("written.jsonl")
 
 SUPPORTS, CONTRADICTS, NEITHER = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 _NOT_TOLD = (0.0, 0.5, 0.5)  # a question that its paragraph doesn't answer, with the answer it seems to have
@@ -64,12 +70,41 @@ class Claim:
     label: tuple[float, float, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked of a passage, each time in other words, the sentence that answers, and where in it."""
+
+    sentence: int
+    span: tuple[int, int]
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A passage with what was written about it: questions, questions left open (by tempting sentence), statements."""
+
+    title: str
+    sentences: tuple[str, ...]
+    asks: tuple[Ask, ...]
+    open: tuple[tuple[int, str], ...]
+    claims: tuple[Claim, ...]
+
+    def questions(self) -> Iterator[Question]:
+        """What is asked as questions of this passage."""
+        for ask in self.asks:
+            for text in ask.words:
+                yield Question(text, self.title, self.sentences, (ask.sentence,), (ask.span,))
+        for sentence, text in self.open:
+            yield Question(text, self.title, self.sentences, plausible=sentence)
+
+
 @dataclass(frozen=True)
 class Data:
-    """All that is read from the data folder, split once and for all."""
+    """All that is read from the data folder, and what was written about it, split once and for all."""
 
     questions: dict[str, list[Question]]
     claims: dict[str, list[Claim]]
+    written: dict[str, list[Written]] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -78,10 +113,20 @@ def held_out(name: str, share: int = 5) -> bool:
     return sha256(name.encode()).digest()[0] % share == 0
 
 
-def read_data(folder: Path) -> Data:
-    """Read the public data; keys are `train`, `development` and `test`."""
+def read_data(folder: Path, written: Path = WRITTEN) -> Data:
+    """Read the public data and what was written about it; keys are `train`, `development` and `test`."""
+    public = [*_squad2(folder), *_squad1(folder), *_selqa(folder)]
+    passages: dict[str, list[Written]] = defaultdict(list)
+    for passage in _written(written, {digest(q.sentences): q for q in public if q.cased}):
+        key = digest(passage.sentences)
+        passages["test" if held_out(key, 10) else "development" if held_out("dev" + key, 10) else "train"].append(
+            passage
+        )
+    kept = {passage.sentences for part in ("test", "development") for passage in passages[part]}
     questions: dict[str, list[Question]] = defaultdict(list)
-    for each in [*_squad2(folder), *_squad1(folder), *_selqa(folder)]:
+    for each in public:
+        if each.sentences in kept:
+            continue
         part = "test" if each.article in TEST else "development" if each.article in DEVELOPMENT else "train"
         questions[part].append(each)
     claims: dict[str, list[Claim]] = defaultdict(list)
@@ -102,11 +147,38 @@ def read_data(folder: Path) -> Data:
         for question in several:
             if question.cased:
                 names[question.article].extend(n for s in question.sentences for n in names_in(s))
-    return Data(dict(questions), dict(claims), {a: sorted(set(n)) for a, n in names.items()})
+    for passage in passages["train"]:
+        names[passage.title].extend(n for s in passage.sentences for n in names_in(s))
+    return Data(dict(questions), dict(claims), dict(passages), {a: sorted(set(n)) for a, n in names.items()})
 
 
 def _lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def digest(sentences: Sequence[str]) -> str:
+    """Sixteen digits of the sha256 of a text's sentences without their spaces."""
+    return sha256("".join("".join(sentences).split()).encode()).hexdigest()[:16]
+
+
+def _written(path: Path, given: Mapping[str, Question]) -> Iterator[Written]:
+    """What was written; passages of public data that isn't there are left out."""
+    labels = {"supports": SUPPORTS, "contradicts": CONTRADICTS, "neither": NEITHER}
+    for row in _lines(path):
+        public = given.get(row.get("digest", ""))
+        if "digest" in row and public is None:
+            continue
+        sentences = public.sentences if public else tuple(row["sentences"])
+        asks = []
+        for ask in row["asks"]:
+            start = sentences[ask["sentence"]].find(ask["answer"])
+            if start >= 0:
+                asks.append(Ask(ask["sentence"], (start, start + len(ask["answer"])), tuple(ask["words"])))
+        yield Written(
+            public.article if public else row["title"], sentences, tuple(asks),
+            tuple((one["sentence"], one["words"]) for one in row["open"]),
+            tuple(Claim(c["words"], sentences[c["sentence"]], labels[c["label"]]) for c in row["claims"]),
+        )  # fmt: skip
 
 
 def _squad2(folder: Path) -> Iterator[Question]:
@@ -194,17 +266,24 @@ class Examples:
         self.squad2 = [q for q in train if not q.article.startswith(("squad1:", "selqa:"))]
         self.squad1 = [q for q in train if q.article.startswith("squad1:")]
         self.selqa = [q for q in train if q.article.startswith("selqa:")]
-        self.pool = list(dict.fromkeys(s for q in train for s in q.sentences if len(s) > 25))
+        written = data.written.get("train", [])
+        self.asks = [(passage, ask) for passage in written for ask in passage.asks]
+        self.retold = [claim for passage in written for claim in passage.claims]
+        texts = [*(q.sentences for q in train), *(p.sentences for p in written)]
+        told = (s for sentences in texts for s in sentences if len(s) > 25)
+        self.pool = list(dict.fromkeys(told))
         with tempfile.TemporaryDirectory(prefix="judge-") as folder:
             write_lexicon(Path(folder, "words"), self.pool)
             self.lexicon = Lexicon(Path(folder, "words"))  # mapped, so that it outlives its folder's name
         self.fm2 = data.claims["train"]
         self.told = [q for q in train if q.gold and q.spans]
         self.all_names = sorted({n for a, ns in data.names.items() if a not in TEST for n in ns})
-        self._queues: dict[int, list[Question]] = {}
+        self._queues: dict[int, list[Any]] = {}
 
     def group(self) -> list[Pair]:
         """A question with a text that answers it, if one does, and some that don't, all about the same."""
+        if self.asks and self.draw.random() < 0.5:
+            return self._written_group()
         chance = self.draw.random()
         question = self._next(self.squad2 if chance < 0.5 else self.squad1 if chance < 0.84 else self.selqa)
         pairs = []
@@ -225,10 +304,30 @@ class Examples:
             pairs += [Pair(question.text, text, False) for text in far[: wanted + 1][-wanted:]]
         return pairs
 
-    def _next(self, questions: list[Question]) -> Question:
-        queue = self._queues.setdefault(id(questions), [])
+    def _written_group(self) -> list[Pair]:
+        """A question of ours with its sentence, that sentence asked something else, and sentences that don't answer."""
+        passage, ask = self._next(self.asks)
+        plain, *other = ask.words
+        asked = self.draw.choice(other) if other and self.draw.random() < 0.75 else plain
+        text = passage.sentences[ask.sentence]
+        pairs = [Pair(asked, text, True, ask.span)]
+        near = [words for sentence, words in passage.open if sentence == ask.sentence]
+        if not near or self.draw.random() < 0.3:
+            near += [words for _, words in passage.open]
+        else:
+            near += [self.draw.choice(a.words) for a in passage.asks if a.sentence != ask.sentence][:1]
+        pairs += [Pair(words, text, False) for words in self.draw.sample(near, min(2, len(near)))]
+        others = [s for i, s in enumerate(passage.sentences) if i != ask.sentence]
+        pairs += [Pair(asked, s, False) for s in self.draw.sample(others, min(2, len(others)))]
+        mined = [self.pool[n] for n, _ in self.lexicon.matching(asked.replace('"', " "), 8)]
+        far = [s for s in mined if s not in passage.sentences]
+        return pairs + [Pair(asked, s, False) for s in self.draw.sample(far, min(1, len(far)))]
+
+    def _next(self, among: list[T]) -> T:
+        """One of those after the other, in an order drawn anew whenever all were there."""
+        queue: list[T] = self._queues.setdefault(id(among), [])
         if not queue:
-            queue.extend(questions)
+            queue.extend(among)
             self.draw.shuffle(queue)
         return queue.pop()
 
@@ -270,6 +369,13 @@ class Examples:
 
     def claim(self) -> Claim:
         """A statement and a text that supports it, contradicts it, or does neither."""
+        if self.retold and self.draw.random() < 0.4:
+            claim = self._next(self.retold)
+            if self.draw.random() < 0.25:  # among other words
+                beside = self.draw.choice(self.pool)
+                text = f"{claim.text} {beside}" if self.draw.random() < 0.5 else f"{beside} {claim.text}"
+                return Claim(claim.statement, text, claim.label)
+            return claim
         chance = self.draw.random()
         if chance < 0.22:
             claim = self.draw.choice(self.fm2)

@@ -32,7 +32,7 @@ from qa.judge import span_chances
 from qa.settings import BUNDLED_MODEL
 from qa.words import FUNCTION_WORDS, words
 from training.alter import like_words
-from training.examples import Claim, Data, Examples, Pair, Question, altered_claim, read_data
+from training.examples import WRITTEN, Claim, Data, Examples, Pair, Question, altered_claim, read_data
 
 MAX_TOKENS = 160
 GROUPS, CLAIMS = 10, 20  # a step's questions, with four or so texts each, and its statements
@@ -218,12 +218,17 @@ def figures(
 # --- training
 
 
-def train(data_folder: Path, out: Path, steps: int, seed: int, rate: float, every: int, device: str) -> None:
-    """Train for some steps, from the last checkpoint in `out` if there is one; leaves best.pt, log.jsonl."""
+def train(
+    data: Data, out: Path, steps: int, seed: int, rate: float, every: int, device: str, first: Path | None = None
+) -> None:
+    """Train for some steps, from the last checkpoint in `out` if there is one, else from the weights in `first` or the
+    trunk's; leaves best.pt, log.jsonl.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    data = read_data(data_folder)
     torch.manual_seed(seed)
     network, tok = Network().to(device), tokenizer()
+    if first:
+        network.load_state_dict(torch.load(first, map_location=device, weights_only=True))
     average = {n: p.detach().clone() for n, p in network.named_parameters() if p.requires_grad}
     examples = Examples(data, seed, like_words_of(data, network, tok))
     decay = [p for n, p in network.named_parameters() if p.requires_grad and p.dim() > 1]
@@ -244,6 +249,8 @@ def train(data_folder: Path, out: Path, steps: int, seed: int, rate: float, ever
         torch.set_rng_state(saved["torch"].cpu())
     claims = development_claims(data, examples)
     questions = data.questions["development"]
+    retold = [claim for passage in data.written.get("development", ()) for claim in passage.claims]
+    own_words = [q for passage in data.written.get("development", ()) for q in passage.questions()]
     running: dict[str, float] = {}
     began = time.time()
     network.train()
@@ -271,6 +278,10 @@ def train(data_folder: Path, out: Path, steps: int, seed: int, rate: float, ever
         network.load_state_dict(average, strict=False)
         found = figures(network, tok, questions, claims, device)
         score = found["auc"] + found["top"] / 2 + found["exact"] / 2 + found["claims"]
+        if own_words:
+            told = figures(network, tok, own_words, retold, device)
+            score += told["auc"] + told["top"] / 2 + told["exact"] / 2 + told["claims"]
+            found |= {f"written_{name}": value for name, value in told.items()}
         row = {
             "step": step,
             "seconds": round(time.time() - began),
@@ -341,13 +352,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder of public data")
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and log; a second call goes on from there")
+    parser.add_argument("--from", dest="first", type=Path, metavar="FILE", help="begin with the weights of a best.pt")
+    parser.add_argument("--written", type=Path, default=WRITTEN, help="what was written about the public data")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--every", type=int, default=400, help="steps between looks at the development data")
     args = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    train(args.data, args.out, args.steps, args.seed, args.rate, args.every, device)
+    train(
+        read_data(args.data, args.written), args.out, args.steps, args.seed, args.rate, args.every, device, args.first
+    )
 
 
 if __name__ == "__main__":
