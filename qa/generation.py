@@ -33,7 +33,7 @@ from qa.texts import Sentence, StoredPassage, Texts
 from qa.vectors import Vectors
 
 # One more whenever the files change, or when loaders, structure, passages or words make others of the same sources.
-FORMAT = 1
+FORMAT = 2
 
 MANIFEST, MANIFEST_SUM = "manifest.json", "manifest.sha256"
 NAME = re.compile(r"gen-[0-9a-f]{16}-[0-9]{1,6}")

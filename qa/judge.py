@@ -146,7 +146,7 @@ class Judge:
         pair = tokenizer.encode(first, text)
         ids = np.array([pair.ids], dtype=np.int64)
         types = np.array([pair.type_ids], dtype=np.int64)
-        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
+        inputs = {"input_ids": ids, "token_type_ids": types}
         return pair, session.run(["answers", "span", "claim"], inputs)
 
     def _map(self, judge: Callable[[S], T], given: Sequence[S]) -> list[T]:

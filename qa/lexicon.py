@@ -140,7 +140,7 @@ def _open_words(folder: Path) -> Any:
     except ValueError:
         if os.access(folder, os.W_OK):
             raise
-    with tempfile.TemporaryDirectory(prefix="qa-words-") as links:
+    with tempfile.TemporaryDirectory(prefix="qa-words-", ignore_cleanup_errors=True) as links:
         for path in folder.iterdir():
             if not path.name.startswith(".tantivy-"):
                 (Path(links) / path.name).symlink_to(path.resolve())

@@ -2,7 +2,8 @@
 
 Each sentence that the library finds for a tuning question is an example: does it hold the answer? The questions are
 those of SQuAD 2.0's development articles, asked as they are and with their whole article taken away, its adversarial
-unanswerable ones, and the tune split of evals/facts.jsonl; the two collections weigh the same. A logistic regression is
+unanswerable ones, those written about the development passages of training/written.jsonl, answered and left open, and
+the tune split of evals/facts.jsonl; the three collections weigh the same. A logistic regression is
 fitted with the judge's readings and one without, and the chance from which on a question counts as answered is the one
 that answers 95 in 100 answerable tuning questions. A third one tells, on the tune splits of evals/disputes.jsonl and
 evals/facts.jsonl, which findings with another value dispute the best one; it counts from where F1 is best.
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from evals import answers, facts, retrieval
+from evals.judge import in_other_words
 from evals.measures import auc, calibration, gold_answers, normalised
 from qa.agreement import contenders, groups, opposing
 from qa.evidence import JUDGED, PLAIN, RIVAL, WEIGHTS, Weights, answering, findings, standing
@@ -27,7 +29,7 @@ from qa.library import Library
 from qa.question import parts
 from qa.search import Filters, find
 from qa.settings import Settings
-from training.examples import DEVELOPMENT, read_data
+from training.examples import Data, Question, read_data
 from training.export import logistic
 
 FEATURES = {
@@ -61,32 +63,51 @@ def ask(library: Library, question: str, within: Filters, judged: bool) -> Itera
         yield finding.features, finding.sentence, finding.source.id
 
 
-def squad(data_folder: Path, articles: frozenset[str], index: Path | None, judged: bool, report: Any) -> list[Asked]:
-    """The questions of some articles, over the paragraphs of all: answerable, without their article, unanswerable."""
-    path = data_folder / "squad2-dev-half.json"
-    collection = retrieval.read_squad(path)
+def squad(data: Data, file: Path, index: Path | None, judged: bool, report: Any) -> list[Asked]:
+    """The questions of the development articles, over the paragraphs of all: answerable, without their article,
+    unanswerable.
+    """
+    collection = retrieval.read_squad(file)
     homes = {q.paragraph: q.article for q in collection.questions}
-    data = read_data(data_folder)
-    questions = [q for many in data.questions.values() for q in many if q.article in articles]
     out = []
     with retrieval.opened(collection, index, None, report) as library:
-        for number, question in enumerate(questions, 1):
-            golds = gold_answers(question)
-            elsewhere = tuple(id for id in collection.paragraphs if homes.get(id) != question.article)
-            for name, within in (("squad", Filters()), ("removed", Filters(sources=elsewhere))):
-                if name == "removed" and not golds:
-                    continue
-                rows = []
-                for features, sentence, _ in ask(library, question.text, within, judged):
-                    told = any(f" {gold} " in f" {normalised(sentence)} " for gold in golds)
-                    mine = any(sentence.strip() in s or s in sentence for s in question.sentences)
-                    if told and not (mine and name == "squad"):
-                        continue  # it may answer, or not
-                    rows.append((features, told))
-                kind = "removed" if name == "removed" else "squad" if golds else "adversarial"
-                out.append(Asked(kind, kind == "squad", tuple(rows)))
-            report("asking", number, len(questions))
+        for number, question in enumerate(data.questions["development"], 1):
+            name = "squad" if question.gold else "adversarial"
+            out.append(Asked(name, bool(question.gold), _rows(library, question, Filters(), judged)))
+            if question.gold:
+                elsewhere = tuple(id for id in collection.paragraphs if homes.get(id) != question.article)
+                rows = _rows(library, question, Filters(sources=elsewhere), judged, there=False)
+                out.append(Asked("removed", False, rows))
+            report("asking: SQuAD", number, len(data.questions["development"]))
     return out
+
+
+def written(data: Data, judged: bool, report: Any) -> list[Asked]:
+    """What was written about the development passages, over all passages written about: answered, and left open."""
+    questions = [q for passage in data.written["development"] for q in passage.questions()]
+    out = []
+    with retrieval.opened(in_other_words(data.written, "development"), None, None, report) as library:
+        for number, question in enumerate(questions, 1):
+            rows = _rows(library, question, Filters(), judged)
+            out.append(Asked("written" if question.gold else "open", bool(question.gold), rows))
+            report("asking: written", number, len(questions))
+    return out
+
+
+def _rows(
+    library: Library, question: Question, within: Filters, judged: bool, there: bool = True
+) -> tuple[tuple[dict[str, float], bool], ...]:
+    """The features of each finding and whether it holds an accepted answer; what holds one elsewhere than in the
+    question's own sentences is left out, as are these where the library isn't `there` to hold them.
+    """
+    golds = gold_answers(question)
+    rows = []
+    for features, sentence, _ in ask(library, question.text, within, judged):
+        told = any(f" {gold} " in f" {normalised(sentence)} " for gold in golds)
+        if told and not (there and any(sentence.strip() in s or s in sentence for s in question.sentences)):
+            continue  # it may answer, or not
+        rows.append((features, told))
+    return tuple(rows)
 
 
 def cases(library: Library, chosen: Sequence[facts.Case], judged: bool) -> list[Asked]:
@@ -103,12 +124,12 @@ def cases(library: Library, chosen: Sequence[facts.Case], judged: bool) -> list[
 
 def fit(asked: Sequence[Asked], names: Sequence[str]) -> dict[str, float]:
     """Logistic regression over all findings by Newton's method, each collection weighing the same."""
-    home = {"facts": 0, "silent": 0}
+    home = {"facts": 0, "silent": 0, "written": 2, "open": 2}
     rows = [(home.get(q.collection, 1), f, told) for q in asked for f, told in q.rows]
     x = np.array([[f.get(name, 0.0) for name in names] for _, f, _ in rows])
     y = np.array([told for _, _, told in rows], dtype=float)
     which = np.array([n for n, _, _ in rows])
-    weight = np.array([len(rows) / (2 * max((which == n).sum(), 1)) for n in which])
+    weight = np.array([len(rows) / (3 * max((which == n).sum(), 1)) for n in which])
     pull = _PULL * np.diag([0.0 if name == "bias" else 1.0 for name in names])
     w = np.zeros(len(names))
     for _ in range(60):
@@ -173,7 +194,7 @@ def describe(asked: Sequence[Asked], weights: dict[str, float]) -> dict[str, flo
     for question in asked:
         told.setdefault(question.collection, []).append(chance(question, weights))
     out = {}
-    for yes, no in (("squad", "adversarial"), ("squad", "removed"), ("facts", "silent")):
+    for yes, no in (("squad", "adversarial"), ("squad", "removed"), ("written", "open"), ("facts", "silent")):
         if told.get(yes) and told.get(no):
             out[f"{yes} against {no}"] = round(auc(told[yes], told[no]), 4)
     out["calibration error"] = round(
@@ -189,12 +210,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     told = {}
+    data = read_data(args.data)
     with retrieval.progress() as report:
         library = Library(Settings.load(), progress=report)
         chosen = [case for case in facts.read_cases(facts.CASES) if case.split == "tune"]
         for name in (PLAIN, JUDGED):
             asked = [*cases(library, chosen, name == JUDGED),
-                     *squad(args.data, DEVELOPMENT, args.index, name == JUDGED, report)]  # fmt: skip
+                     *squad(data, args.data / "squad2-dev-half.json", args.index, name == JUDGED, report),
+                     *written(data, name == JUDGED, report)]  # fmt: skip
             weights = calibrated(asked, fit(asked, FEATURES[name]))
             sure = sorted(chance(q, weights) for q in asked if q.answerable)
             told[name] = {"weights": weights, "least": round(sure[int((1 - ANSWERED) * len(sure))], 4)}

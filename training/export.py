@@ -1,7 +1,7 @@
 """Ship a trained judge: `python -m training.export --data FOLDER --from FOLDER` writes qa/weights/ anew.
 
-The network becomes int8 ONNX (a scale a channel). The probabilities are calibrated on the development articles: a
-logistic curve for `answers` (Platt 1999), a temperature for the claim (Guo et al. 2017).
+The network becomes int8 ONNX (a scale a channel). The probabilities are calibrated on the development articles and
+passages: a logistic curve for `answers` (Platt 1999), a temperature for the claim (Guo et al. 2017).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ READS = 192  # tokens of question and text together
 def export(network: Network, folder: Path) -> None:
     """Write the network as `judge.onnx`, int8, and its tokenizer."""
     example = torch.ones((2, 8), dtype=torch.long)
-    names = ["input_ids", "attention_mask", "token_type_ids"]
+    names = ["input_ids", "token_type_ids"]
     axes = {name: {0: "batch", 1: "token"} for name in (*names, "span")} | {
         n: {0: "batch"} for n in ("answers", "claim")
     }
@@ -38,7 +38,7 @@ def export(network: Network, folder: Path) -> None:
         warnings.simplefilter("ignore")
         plain = Path(work) / "fp32.onnx"
         torch.onnx.export(
-            network.eval(), (example, example, example), str(plain), input_names=names,
+            network.eval(), (example, example), str(plain), input_names=names,
             output_names=["answers", "span", "claim"], dynamic_axes=axes, opset_version=17, dynamo=False,
         )  # fmt: skip
         quantize(plain, folder / "judge.onnx")
@@ -68,16 +68,17 @@ def logistic(scores: np.ndarray, truths: np.ndarray) -> tuple[float, float]:
 
 
 def calibrate(folder: Path, data_folder: Path) -> None:
-    """Fit the probabilities on the development articles and statements."""
+    """Fit the probabilities on the development articles, passages and statements."""
     data = read_data(data_folder)
     write_spec(folder, (1.0, 0.0), 1.0)
     judge = Judge(folder)
     scores, truths = [], []
-    for question in data.questions["development"]:
+    passages = data.written["development"]
+    for question in [*data.questions["development"], *(q for passage in passages for q in passage.questions())]:
         p = max(reading.answers for reading in judge.read(question.text, question.sentences))
         scores.append(np.log(p / (1 - p)))
         truths.append(bool(question.gold))
-    claims = development_claims(data, Examples(data, 1))
+    claims = [*development_claims(data, Examples(data, 1)), *(claim for p in passages for claim in p.claims)]
     logs = np.log([[max(x, 1e-9) for x in (c.supports, c.contradicts, c.neither)]
                    for c in (judge.weigh([(one.statement, one.text)])[0] for one in claims)])  # fmt: skip
     labels = np.array([one.label for one in claims])
@@ -97,8 +98,12 @@ def draw(log: Path, path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(6, 4))
     names = {"auc": "answerable told from not (AUC)", "top": "gold answer in the top sentence",
              "exact": "exact span", "claims": "statements right"}  # fmt: skip
-    for name, label in names.items():
-        axes.plot([r["step"] for r in rows if name in r], [r[name] for r in rows if name in r], "o-", label=label)
+    for number, (name, label) in enumerate(names.items()):
+        for prefix, line in (("", "o-"), ("written_", "o:")):
+            seen = [(r["step"], r[prefix + name]) for r in rows if prefix + name in r]
+            if seen:
+                said = label + (", in other words" if prefix else "")
+                axes.plot(*zip(*seen, strict=True), line, color=f"C{number}", label=said)
     axes.set(xlabel="step", title="The judge on its development data")
     axes.legend(frameon=False)
     save_figure(figure, path)
