@@ -32,7 +32,8 @@ FUSION_WEIGHTS = {"dense": 0.55, "bm25": 0.45}
 FINAL_WEIGHTS = {"dense": 0.15, "bm25": 0.15, "late": 0.7}
 DEPTH = 100  # candidates taken from each side
 RERANKED = 20  # of the fused ones, how many late interaction looks at
-READ = 8  # sentences that the judge reads; more gained nothing on development questions
+READ = 20  # sentences that the judge reads
+OF_A_PASSAGE = 2  # of them at most from one passage, so that it comes to read more passages
 JUDGED = 0.1  # what its probability weighs beside the rest, chosen by `python -m evals.judge --development`
 
 _K1_PLUS_1 = 2.2  # a word's BM25 score stays below its idf times this (tantivy's k1 is 1.2)
@@ -221,11 +222,12 @@ def rerank(generation: Generation, asked: Encoding, fused: Sequence[Ranked], dep
 def judged(
     generation: Generation, judge: TextJudge, question: str, ranked: Sequence[Ranked], most: int = READ
 ) -> list[Ranked]:
-    """Passages ranked anew by the judge too, which reads the `most` sentences that come nearest to the question.
+    """Passages ranked anew by the judge too, which reads the `most` sentences that come nearest to the question, two of
+    a passage.
 
     A passage none of whose sentences is read counts as one that doesn't answer.
     """
-    near = [(one.score + sight.score, i, sight) for i, one in enumerate(ranked) for sight in one.sights]
+    near = [(one.score + sight.score, i, sight) for i, one in enumerate(ranked) for sight in one.sights[:OF_A_PASSAGE]]
     near = sorted(near, key=lambda n: (-round(n[0], 9), n[1], n[2].start))[:most]
     texts = {i: generation.texts.passage(ranked[i].number)[0].text for i in sorted({n[1] for n in near})}
     readings = judge.read(question, [texts[i][sight.start : sight.end] for _, i, sight in near])

@@ -1,9 +1,9 @@
 """Fit the evidence's weights: `python -m training.evidence --data FOLDER` writes qa/weights/evidence.json.
 
-Each sentence that the library finds for a tuning question is an example: does it hold the answer? The questions are
-those of SQuAD 2.0's development articles, asked as they are and with their whole article taken away, its adversarial
+The best sentence that the library finds for a tuning question is an example: does it answer? The questions are those of
+SQuAD 2.0's development articles, asked as they are and with their whole article taken away, its adversarial
 unanswerable ones, those written about the development passages of training/written.jsonl, answered and left open, and
-the tune split of evals/facts.jsonl; the three collections weigh the same. A logistic regression is
+the tune split of evals/facts.jsonl; each kind weighs the same, and articles taken away twice. A logistic regression is
 fitted with the judge's readings and one without, and the chance from which on a question counts as answered is the one
 that answers 95 in 100 answerable tuning questions. A third one tells, on the tune splits of evals/disputes.jsonl and
 evals/facts.jsonl, which findings with another value dispute the best one; it counts from where F1 is best.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ FEATURES = {
 OPPOSING = ("bias", "lead", "rival", "behind", "ahead", "alike")
 ANSWERED = 0.95  # of the answerable tuning questions
 DEPTH = 10  # passages a question
+SHARES = {"removed": 2.0}  # what a kind of question weighs, if not 1: to answer beside the subject is the worst
 _PULL = 1.0  # of each weight to nothing (L2)
 
 
@@ -122,14 +124,20 @@ def cases(library: Library, chosen: Sequence[facts.Case], judged: bool) -> list[
     return out
 
 
-def fit(asked: Sequence[Asked], names: Sequence[str]) -> dict[str, float]:
-    """Logistic regression over all findings by Newton's method, each collection weighing the same."""
-    home = {"facts": 0, "silent": 0, "written": 2, "open": 2}
-    rows = [(home.get(q.collection, 1), f, told) for q in asked for f, told in q.rows]
+def silence_rows(asked: Sequence[Asked]) -> list[tuple[str, dict[str, float], bool]]:
+    """Each question's kind, the features of its best finding, and whether that answers; without answerable questions
+    whose best finding is a wrong one, for that may look like an answer for good reasons.
+    """
+    best = [(q, max(q.rows, key=lambda row: standing(row[0]))) for q in asked if q.rows]
+    return [(q.collection, features, told) for q, (features, told) in best if told or not q.answerable]
+
+
+def fit(rows: Sequence[tuple[str, dict[str, float], bool]], names: Sequence[str]) -> dict[str, float]:
+    """Logistic regression by Newton's method; each kind of rows weighs the same, or as SHARES says."""
     x = np.array([[f.get(name, 0.0) for name in names] for _, f, _ in rows])
     y = np.array([told for _, _, told in rows], dtype=float)
-    which = np.array([n for n, _, _ in rows])
-    weight = np.array([len(rows) / (3 * max((which == n).sum(), 1)) for n in which])
+    size, share = Counter(kind for kind, _, _ in rows), {kind: SHARES.get(kind, 1.0) for kind, _, _ in rows}
+    weight = np.array([len(rows) * share[kind] / size[kind] for kind, _, _ in rows]) / sum(share.values())
     pull = _PULL * np.diag([0.0 if name == "bias" else 1.0 for name in names])
     w = np.zeros(len(names))
     for _ in range(60):
@@ -162,9 +170,8 @@ def opposed(
 
 def fit_rivals(rows: Sequence[tuple[dict[str, float], bool]]) -> dict[str, Any]:
     """The weights for contenders, and the chance from which on F1 is best."""
-    asked = [Asked("disputes", True, (({**features, "alone": 0.0}, told),)) for features, told in rows]
-    weigh = fit(asked, OPPOSING)
-    scored = sorted(((chance(one, weigh), one.rows[0][1]) for one in asked), reverse=True)
+    weigh = fit([("disputes", features, told) for features, told in rows], OPPOSING)
+    scored = sorted(((Weights(weigh, 0.0).chance(features), told) for features, told in rows), reverse=True)
     real = sum(told for _, told in scored)
     hits, best = 0, (0.0, 1.0)
     for n, (value, told) in enumerate(scored, 1):
@@ -184,8 +191,7 @@ def calibrated(asked: Sequence[Asked], weights: dict[str, float]) -> dict[str, f
 def chance(question: Asked, weights: dict[str, float]) -> float:
     """The chance that a question's best finding answers."""
     first = max((f for f, _ in question.rows), key=standing, default=None)
-    totals = [sum(w * first.get(n, 0.0) for n, w in weights.items())] if first else []
-    return float(1 / (1 + np.exp(-np.clip(max(totals), -30, 30)))) if totals else 1e-9
+    return Weights(weights, 0.0).chance(first) if first else 1e-9
 
 
 def describe(asked: Sequence[Asked], weights: dict[str, float]) -> dict[str, float]:
@@ -218,7 +224,7 @@ def main() -> None:
             asked = [*cases(library, chosen, name == JUDGED),
                      *squad(data, args.data / "squad2-dev-half.json", args.index, name == JUDGED, report),
                      *written(data, name == JUDGED, report)]  # fmt: skip
-            weights = calibrated(asked, fit(asked, FEATURES[name]))
+            weights = calibrated(asked, fit(silence_rows(asked), FEATURES[name]))
             sure = sorted(chance(q, weights) for q in asked if q.answerable)
             told[name] = {"weights": weights, "least": round(sure[int((1 - ANSWERED) * len(sure))], 4)}
             print(name, json.dumps(describe(asked, weights)))
