@@ -212,3 +212,15 @@ def test_the_same_question_gives_the_same_object(real_index: RealIndex) -> None:
     one, two = (Library(Settings(real_index.sources, real_index.index)) for _ in range(2))
     question = "Who holds wartime control of South Korean forces?"
     assert one.ask(question).to_dict() == two.ask(question).to_dict()
+
+
+def test_it_reads_two_sentences_of_a_passage_at_most(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(most: int) -> list[str]:
+        monkeypatch.setattr("qa.search.OF_A_PASSAGE", most)
+        judge = KeywordJudge("lighthouse")
+        Library(library.settings, encoder=WordEncoder(), judge=judge).search("harbour soldiers", judge=True)
+        return judge.texts
+
+    two, every = read(2), read(99)
+    passages = len(library.search("harbour soldiers").hits)
+    assert len(two) == 2 * passages < len(every)
