@@ -36,7 +36,7 @@ from training.alter import KINDS, alter
 from training.examples import DEVELOPMENT, TEST, Claim, Data, Question, Written, digest, read_data, retold
 
 Report = retrieval.Report
-DEPTHS = (0, 4, 8, 12, 20, 32)
+DEPTHS = (0, 4, 8, 15, 24, 32)
 WEIGHTS = (0.1, 0.15, 0.2, 0.3, 0.5)
 _ALTERED = 400  # statements a kind
 _SEED = 5

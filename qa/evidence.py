@@ -120,7 +120,9 @@ def findings(
     subject = [word for word in words(part.text) if word.text not in FORM_WORDS]
     match = Match(generation.lexicon, subject or list(words(part.text)), asked.starts, metonyms=False)
     best = max((_score(hit) for hit in hits), default=0.0)
-    judged = any(sight.reading for hit in hits for sight in hit.sights)
+    readings = [sight.reading for hit in hits for sight in hit.sights if sight.reading]
+    judged = bool(readings)
+    most = max((_logit(reading.answers) for reading in readings), default=0.0)
     weigh = weigh or weights(JUDGED if judged else PLAIN)
     found: list[Finding] = []
     seen: set[tuple[str, int]] = set()
@@ -133,6 +135,8 @@ def findings(
             told, met = _read(part, hit, sight, source, match)
             for value, features in told:
                 features["lead"] = _score(hit) - best
+                if judged:
+                    features["most"] = most  # of all sentences read
                 chance = weigh.chance(features)
                 found.append(Finding(hit, source, sight.start, sight.end, value, features, chance, met))
     return sorted(found, key=lambda f: (-round(standing(f.features), 9), f.source.id, f.start, f.value.start))

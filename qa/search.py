@@ -32,7 +32,7 @@ FUSION_WEIGHTS = {"dense": 0.55, "bm25": 0.45}
 FINAL_WEIGHTS = {"dense": 0.15, "bm25": 0.15, "late": 0.7}
 DEPTH = 100  # candidates taken from each side
 RERANKED = 20  # of the fused ones, how many late interaction looks at
-READ = 20  # sentences that the judge reads
+READ = 15  # sentences that the judge reads
 OF_A_PASSAGE = 2  # of them at most from one passage, so that it comes to read more passages
 JUDGED = 0.1  # what its probability weighs beside the rest, chosen by `python -m evals.judge --development`
 

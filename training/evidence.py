@@ -35,7 +35,7 @@ from training.export import logistic
 
 FEATURES = {
     PLAIN: ("bias", "similarity", "alone", "met", "lacks", "names", "values", "lead"),
-    JUDGED: ("bias", "similarity", "alone", "lacks", "names", "values", "lead", "judge", "mass"),
+    JUDGED: ("bias", "similarity", "alone", "lacks", "names", "values", "lead", "judge", "mass", "most"),
 }
 OPPOSING = ("bias", "lead", "rival", "behind", "ahead", "alike")
 ANSWERED = 0.95  # of the answerable tuning questions
