@@ -308,8 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         weights = WEIGHTS if given.development else (search.JUDGED,)
         with retrieval.progress() as report:
             rows, bins = read_rows(judge, data.questions[part], "SQuAD", (0.78, 0.82, 0.50), report)
-            of = [question for passage in data.written[part] for question in passage.questions()]
-            rows += read_rows(judge, of, "written", (None, None, None), report)[0]
+            rows += read_rows(judge, data.written_questions(part), "written", (None, None, None), report)[0]
             every = retrieval.read_squad(squad)
             own = tuple(q for q in every.questions if q.article in (DEVELOPMENT if given.development else TEST))
             rows += ranking_rows(judge, replace(every, questions=own), "SQuAD", 0.02, weights, report)
@@ -317,7 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with briefs(report) as library:
                 rows += fact_rows(library, split, report)
             rows += claim_rows(judge, data, part, report)
-            rows += written_claim_rows(judge, [c for p in data.written[part] for c in p.claims], report)
+            rows += written_claim_rows(judge, data.written_claims(part), report)
         print(json.dumps(rows, indent=1)) if given.json else retrieval.terminal().print(render(rows))
         if given.plots:
             spent = next(r["value"] for r in rows if r["figure"].startswith("SQuAD: milliseconds"))

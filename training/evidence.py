@@ -86,7 +86,7 @@ def squad(data: Data, file: Path, index: Path | None, judged: bool, report: Any)
 
 def written(data: Data, judged: bool, report: Any) -> list[Asked]:
     """What was written about the development passages, over all passages written about: answered, and left open."""
-    questions = [q for passage in data.written["development"] for q in passage.questions()]
+    questions = data.written_questions("development")
     out = []
     with retrieval.opened(in_other_words(data.written, "development"), None, None, report) as library:
         for number, question in enumerate(questions, 1):

@@ -107,6 +107,14 @@ class Data:
     written: dict[str, list[Written]] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
 
+    def written_questions(self, part: str) -> list[Question]:
+        """What is asked of a part's passages that were written about."""
+        return [question for passage in self.written.get(part, ()) for question in passage.questions()]
+
+    def written_claims(self, part: str) -> list[Claim]:
+        """What is stated about a part's passages that were written about."""
+        return [claim for passage in self.written.get(part, ()) for claim in passage.claims]
+
 
 def held_out(name: str, share: int = 5) -> bool:
     """Whether a page is kept for testing: a fifth of them, by a hash of the name."""
@@ -268,7 +276,7 @@ class Examples:
         self.selqa = [q for q in train if q.article.startswith("selqa:")]
         written = data.written.get("train", [])
         self.asks = [(passage, ask) for passage in written for ask in passage.asks]
-        self.retold = [claim for passage in written for claim in passage.claims]
+        self.retold = data.written_claims("train")
         texts = [*(q.sentences for q in train), *(p.sentences for p in written)]
         told = (s for sentences in texts for s in sentences if len(s) > 25)
         self.pool = list(dict.fromkeys(told))
@@ -372,9 +380,7 @@ class Examples:
         if self.retold and self.draw.random() < 0.4:
             claim = self._next(self.retold)
             if self.draw.random() < 0.25:  # among other words
-                beside = self.draw.choice(self.pool)
-                text = f"{claim.text} {beside}" if self.draw.random() < 0.5 else f"{beside} {claim.text}"
-                return Claim(claim.statement, text, claim.label)
+                return Claim(claim.statement, _beside_another(claim.text, self.pool, self.draw), claim.label)
             return claim
         chance = self.draw.random()
         if chance < 0.22:
@@ -456,6 +462,12 @@ def statement(question: str, answer: str) -> str:
     return " ".join(part for part in (before, answer, after) if part)
 
 
+def _beside_another(text: str, pool: Sequence[str], draw: random.Random) -> str:
+    """A text with one of the pool before or after it."""
+    other = draw.choice(pool)
+    return f"{text} {other}" if draw.random() < 0.5 else f"{other} {text}"
+
+
 def altered_claim(
     sentence: tuple[str, str], names: dict[str, list[str]], draw: random.Random, pool: Sequence[str], lexicon: Lexicon
 ) -> Claim:
@@ -463,8 +475,7 @@ def altered_claim(
     text, article = sentence
     evidence = text
     if draw.random() < 0.25:
-        extra = draw.choice(pool)
-        evidence = f"{text} {extra}" if draw.random() < 0.5 else f"{extra} {text}"
+        evidence = _beside_another(text, pool, draw)
     told = retold(text, draw)
     chance = draw.random()
     if chance < 0.36:

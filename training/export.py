@@ -73,12 +73,11 @@ def calibrate(folder: Path, data_folder: Path) -> None:
     write_spec(folder, (1.0, 0.0), 1.0)
     judge = Judge(folder)
     scores, truths = [], []
-    passages = data.written["development"]
-    for question in [*data.questions["development"], *(q for passage in passages for q in passage.questions())]:
+    for question in [*data.questions["development"], *data.written_questions("development")]:
         p = max(reading.answers for reading in judge.read(question.text, question.sentences))
         scores.append(np.log(p / (1 - p)))
         truths.append(bool(question.gold))
-    claims = [*development_claims(data, Examples(data, 1)), *(claim for p in passages for claim in p.claims)]
+    claims = [*development_claims(data, Examples(data, 1)), *data.written_claims("development")]
     logs = np.log([[max(x, 1e-9) for x in (c.supports, c.contradicts, c.neither)]
                    for c in (judge.weigh([(one.statement, one.text)])[0] for one in claims)])  # fmt: skip
     labels = np.array([one.label for one in claims])

@@ -218,6 +218,11 @@ def figures(
     return out | {"claims": float(np.mean(right))}
 
 
+def balance(found: dict[str, float]) -> float:
+    """The one figure of several that a step is judged by."""
+    return found["auc"] + found["top"] / 2 + found["exact"] / 2 + found["claims"]
+
+
 # --- training
 
 
@@ -252,8 +257,7 @@ def train(
         torch.set_rng_state(saved["torch"].cpu())
     claims = development_claims(data, examples)
     questions = data.questions["development"]
-    retold = [claim for passage in data.written.get("development", ()) for claim in passage.claims]
-    own_words = [q for passage in data.written.get("development", ()) for q in passage.questions()]
+    retold, own_words = data.written_claims("development"), data.written_questions("development")
     running: dict[str, float] = {}
     began = time.time()
     network.train()
@@ -280,10 +284,10 @@ def train(
         own = {n: p.detach().clone() for n, p in network.named_parameters() if n in average}
         network.load_state_dict(average, strict=False)
         found = figures(network, tok, questions, claims, device)
-        score = found["auc"] + found["top"] / 2 + found["exact"] / 2 + found["claims"]
+        score = balance(found)
         if own_words:
             told = figures(network, tok, own_words, retold, device)
-            score += told["auc"] + told["top"] / 2 + told["exact"] / 2 + told["claims"]
+            score += balance(told)
             found |= {f"written_{name}": value for name, value in told.items()}
         row = {
             "step": step,
