@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from qa.evidence import RIVAL, Finding, Found, weights
+from qa.judge import log_odds
 from qa.names import aliases, canon
 from qa.question import NUMERIC, WHOLE, Part
 from qa.source import same_work, year_of
@@ -20,6 +20,7 @@ from qa.words import FUNCTION_WORDS, words
 WITNESS = 0.3  # a finding with the lead's value bears it out from this chance on
 SHINGLE, COPIED = 5, 0.5  # passages that share this part of their runs of so many words are copies
 _LEAST_SHINGLES = 12  # of a passage long enough to be told a copy by them
+_LEAST_CHANCE = 1e-3  # that a finding is compared by
 _LEAST_COPIED = 8  # words of a sentence that isn't written twice by chance
 _SHARED = re.compile(r"\b(?:together\s+with|along\s+with|jointly|co-\w+|cofound\w*|coauthor\w*)\b", re.IGNORECASE)
 # What several do at once, so that one name doesn't exclude another.
@@ -146,17 +147,12 @@ def opposing(lead: Finding, rival: Finding) -> dict[str, float]:
     behind = lead.met - rival.met
     return {
         "bias": 1.0,
-        "lead": _logit(lead.chance),
-        "rival": _logit(rival.chance),
+        "lead": log_odds(lead.chance, _LEAST_CHANCE),
+        "rival": log_odds(rival.chance, _LEAST_CHANCE),
         "behind": float(np.maximum(behind, 0).max(initial=0.0)),
         "ahead": float(np.maximum(-behind, 0).max(initial=0.0)),
         "alike": _alike(lead, rival),
     }
-
-
-def _logit(chance: float) -> float:
-    bounded = min(max(chance, 1e-3), 1 - 1e-3)
-    return math.log(bounded / (1 - bounded))
 
 
 def _alike(a: Finding, b: Finding) -> float:

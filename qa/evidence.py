@@ -7,7 +7,6 @@ weights/evidence.json, fitted by `python -m training.evidence` on tuning questio
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from qa.citation import Citation, cite
 from qa.encoder import Encoding
 from qa.errors import JudgeError
 from qa.generation import Generation
-from qa.judge import Reading, sigmoid
+from qa.judge import Reading, log_odds, sigmoid
 from qa.matching import Floats, Match
 from qa.names import CAPITALS, Name, canon, names, stands
 from qa.question import FORM_WORDS, NUMERIC, WHOLE, AskedKind, Part
@@ -204,8 +203,7 @@ def _read(
 
 
 def _logit(chance: float) -> float:
-    bounded = min(max(chance, 1e-9), 1 - 1e-9)
-    return min(max(math.log(bounded / (1 - bounded)), -_MOST_LOGIT), _MOST_LOGIT)
+    return min(max(log_odds(chance, 1e-9), -_MOST_LOGIT), _MOST_LOGIT)
 
 
 def _share(truths: Iterable[bool]) -> float:

@@ -208,3 +208,9 @@ def softmax(logits: Logits) -> Logits:
 def sigmoid(x: float) -> float:
     """A log-odds as a probability."""
     return 1 / (1 + math.exp(-max(min(x, 40.0), -40.0)))
+
+
+def log_odds(chance: float, least: float) -> float:
+    """The log-odds of a probability, which is first kept within [least, 1 - least]."""
+    bounded = min(max(chance, least), 1 - least)
+    return math.log(bounded / (1 - bounded))
