@@ -3,8 +3,9 @@
 `python -m evals.weights [--squad FILE.json] [--sources DIR]` computes each candidate's stage scores once and then tries
 every mixture of them on a grid: the fusion's, the final score's (late interaction over the whole passage apart from
 that of its best sentence) and the number of candidates re-ranked. The questions are the tune split of the facts, plain
-and paraphrased apart, over `sources/` and any folder of `--sources`, and those on twelve of SQuAD's articles. Figures
-reported elsewhere are measured on the others.
+and paraphrased apart, over `sources/` and any folder of `--sources`, those on twelve of SQuAD's articles, and, with
+`--written`, some of those written about the passages that the judge learned from, which nothing here has learned from.
+Figures reported elsewhere are measured on the others.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +33,7 @@ from qa.generation import Generation
 from qa.library import Library
 from qa.search import DEPTH, FINAL_WEIGHTS, FUSION_WEIGHTS, RERANKED, candidates
 from qa.settings import Settings
+from training.examples import digest, read_data
 
 HELD_OUT = "Harvard_University,Steam_engine,Islamism,Force"  # SQuAD's articles that no weight was chosen on
 STAGES = ("dense", "bm25", "whole", "sentence")
@@ -39,6 +42,7 @@ Mixture = tuple[float, ...]  # a weight a stage
 
 _STEP = 0.05
 _SHOWN = 12
+_SAMPLE = 1_500  # of the written questions of each kind
 _DEPTHS = (10, 20, 40, 80, 160)
 
 
@@ -99,6 +103,23 @@ def fact_questions(folder: Path, name: str, report: Report) -> list[Questions]:
         return out
 
 
+def written_questions(folder: Path, report: Report) -> list[Questions]:
+    """Questions written about passages, over all of those, plain and paraphrased; a passage is the one fact."""
+    written = read_data(folder).written
+    paragraphs = {digest(p.sentences): " ".join(p.sentences) for several in written.values() for p in several}
+    asks = [(digest(p.sentences), ask) for part in ("train", "development") for p in written[part] for ask in p.asks]
+    out = []
+    with opened(Collection(paragraphs, ()), None, None, report) as library:
+        generation = library.generation()
+        owner = owners(generation)
+        for kind in ("plain", "paraphrased"):
+            every = [(key, text) for key, ask in asks for text in (ask.words[:1] if kind == "plain" else ask.words[1:])]
+            chosen = random.Random(0).sample(every, min(_SAMPLE, len(every)))
+            asked = [(text, [lambda n, key=key: owner[n] == key]) for key, text in chosen]
+            out.append(_questions(f"written, {kind}", generation, asked, report))
+    return out
+
+
 def _text(generation: Generation, number: int) -> str:
     source, passage = generation.texts.passage(number)
     return source.text[passage.start : passage.end]
@@ -112,9 +133,11 @@ def _questions(
     meets = np.zeros((len(asked), 2 * DEPTH, most), dtype=np.bool_)
     for i, (question, facts) in enumerate(asked):
         numbers, scores = stage_scores(generation, question)
+        report(f"asking: {name}", i + 1, len(asked))
+        if not numbers:  # a phrase in quotation marks that stands nowhere
+            continue
         stages[i, : len(numbers)] = scores
         meets[i, : len(numbers), : len(facts)] = [[fact(n) for fact in facts] for n in numbers]
-        report(f"asking: {name}", i + 1, len(asked))
     return Questions(name, stages, meets, np.array([len(facts) for _, facts in asked]))
 
 
@@ -294,6 +317,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--squad", type=Path, metavar="FILE.json", help="SQuAD's dev set, or a part of it")
     parser.add_argument("--briefs", type=Path, metavar="DIR", default=Path("sources"), help="the briefs (sources)")
     parser.add_argument("--sources", type=Path, metavar="DIR", help="other documents that hold the facts")
+    parser.add_argument("--written", type=Path, metavar="DIR", help="the public data of the judge's training")
     parser.add_argument("--json", action="store_true", help="print every row as JSON")
     given = parser.parse_args(arguments)
 
@@ -302,6 +326,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tasks = fact_questions(given.briefs, "briefs", report)
             tasks += fact_questions(given.sources, given.sources.name, report) if given.sources else []
             tasks += [squad_questions(given.squad, report)] if given.squad else []
+            tasks += written_questions(given.written, report) if given.written else []
             report("trying mixtures", 0, 0)
             found = sweep(tasks)
         print(json.dumps(found, indent=1)) if given.json else show(found, tasks, terminal(200))

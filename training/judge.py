@@ -91,9 +91,39 @@ class Network(nn.Module):
         states = self.trunk(
             input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
         ).last_hidden_state.float()
-        mask = (input_ids * 0 + 1 if attention_mask is None else attention_mask).unsqueeze(-1).float()
-        pooled = torch.cat([states[:, 0], (states * mask).sum(1) / mask.sum(1)], dim=-1)
+        if attention_mask is None:
+            mean = states.mean(1)
+        else:
+            mask = attention_mask.unsqueeze(-1).float()
+            mean = (states * mask).sum(1) / mask.sum(1)
+        pooled = torch.cat([states[:, 0], mean], dim=-1)
         return self.answers(pooled).squeeze(-1), self.span(states), self.claim(pooled)
+
+
+def weights_in(path: Path) -> dict[str, torch.Tensor]:
+    """The weights in a best.pt, or those of a shipped judge.onnx, which are as fine as int8 is."""
+    if path.suffix != ".onnx":
+        loaded: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        return loaded
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(str(path)).graph
+    stored = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+
+    def full(name: str) -> np.ndarray:
+        values, zero, scale = (stored[name + end] for end in ("_quantized", "_zero_point", "_scale"))
+        return (values.astype(np.float32) - zero) * scale
+
+    out = {name: values for name, values in stored.items() if name.endswith(("weight", "bias"))}
+    for node in graph.node:
+        if node.op_type == "MatMulInteger":  # x @ W.T, named by its module: /trunk/encoder/…/dense/MatMul_quant
+            module = node.name.strip("/").rpartition("/")[0].replace("/", ".")
+            out[f"{module}.weight"] = full(node.input[1].removesuffix("_quantized")).T
+    for name in stored:
+        if name.endswith(".weight_quantized"):
+            out[name.removesuffix("_quantized")] = full(name.removesuffix("_quantized"))
+    return {name: torch.tensor(np.ascontiguousarray(values)) for name, values in out.items()}
 
 
 def tokenizer() -> Tokenizer:
@@ -236,7 +266,9 @@ def train(
     torch.manual_seed(seed)
     network, tok = Network().to(device), tokenizer()
     if first:
-        network.load_state_dict(torch.load(first, map_location=device, weights_only=True))
+        missing, unknown = network.load_state_dict(weights_in(first), strict=False)
+        if untold := [name for name in (*missing, *unknown) if "pooler" not in name]:
+            raise ValueError(f"{first} isn't a judge of this shape: {', '.join(untold)}")
     average = {n: p.detach().clone() for n, p in network.named_parameters() if p.requires_grad}
     examples = Examples(data, seed, like_words_of(data, network, tok))
     decay = [p for n, p in network.named_parameters() if p.requires_grad and p.dim() > 1]
@@ -359,7 +391,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder of public data")
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and log; a second call goes on from there")
-    parser.add_argument("--from", dest="first", type=Path, metavar="FILE", help="begin with the weights of a best.pt")
+    parser.add_argument(
+        "--from", dest="first", type=Path, metavar="FILE", help="begin with the weights of a best.pt or a judge.onnx"
+    )
     parser.add_argument("--written", type=Path, default=WRITTEN, help="what was written about the public data")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
