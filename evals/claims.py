@@ -1,6 +1,7 @@
 """Claims: sentences about the briefs, each with the verdict a careful reader would give, and how often ours is that.
 
-`python -m evals.claims [--sources DIR] [--index DIR] [--json]`.
+`python -m evals.claims [--sources DIR] [--index DIR] [--no-judge] [--json]`; with `--written DIR` the sentences are
+those written, in other words, about held-out passages of the judge's training data, checked against these passages.
 
 Four classes: sources_differ counts as supported, since a source does bear it out; partly_supported as not_found, since
 no source bears all of it out. Thresholds were chosen on the tune split, half of the ids by their hash; intervals are
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.measures import split_of
+from evals.retrieval import Collection, opened, progress
 from qa.library import Library
 
 CASES = Path(__file__).with_name("claims.jsonl")
@@ -49,7 +51,7 @@ def read_cases(path: Path = CASES) -> list[Case]:
     return [Case(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def verdicts(library: Library, cases: Sequence[Case], judge: bool = False) -> dict[str, str]:
+def verdicts(library: Library, cases: Sequence[Case], judge: bool | None = None) -> dict[str, str]:
     """The verdict on each case by its id."""
     out = {}
     for case in cases:
@@ -76,6 +78,7 @@ def _figures(cases: Sequence[Case], given: dict[str, str]) -> dict[str, Any]:
         "accuracy": share([classes[c.id] == c.label for c in cases]),
         "wrong number, date or name shown as supported": share(passed(exact)),
         "wrong direction or negation shown as supported": share(passed(sense)),
+        "contradicted claims shown as supported": share(passed([c for c in cases if c.label == "contradicted"])),
         "false alarms on supported claims": share([classes[c.id] == "contradicted" for c in supported]),
         "supported claims not called supported": share([not ok for ok in passed(supported)]),
         "confusion": {
@@ -87,6 +90,17 @@ def _figures(cases: Sequence[Case], given: dict[str, str]) -> dict[str, Any]:
             if classes[c.id] != c.label
         ],
     }
+
+
+def written(folder: Path, part: str) -> tuple[Collection, list[Case]]:
+    """The passages of a part of the judge's written data, and the statements about them."""
+    from training.examples import CONTRADICTS, NEITHER, SUPPORTS, read_data  # there in a checkout alone
+
+    passages = read_data(folder).written[part]
+    label = dict(zip((SUPPORTS, CONTRADICTS, NEITHER), LABELS, strict=False))
+    claims = [(n, claim) for n, passage in enumerate(passages) for claim in passage.claims]
+    cases = [Case(f"{n}", c.statement, label[c.label], None, f"{at}", c.text) for n, (at, c) in enumerate(claims)]
+    return Collection({f"{n}": " ".join(p.sentences) for n, p in enumerate(passages)}, ()), cases
 
 
 def share(hits: Sequence[bool]) -> dict[str, float | int | None]:
@@ -120,11 +134,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m evals.claims", description=__doc__)
     parser.add_argument("--sources", default="sources")
     parser.add_argument("--index", default="index")
-    parser.add_argument("--judge", action="store_true", help="have the judge weigh the statements too")
+    parser.add_argument("--no-judge", action="store_true", help="compare words alone")
+    parser.add_argument("--written", type=Path, metavar="DIR", help="the public data of the judge's training")
+    parser.add_argument("--part", choices=("development", "test"), default="test", help="of what was written")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    cases = read_cases()
-    figures = report(cases, verdicts(Library.open(options.sources, options.index), cases, options.judge))
+    judge = False if options.no_judge else None
+    if options.written:
+        collection, cases = written(options.written, options.part)
+        with progress() as tell, opened(collection, None, None, tell) as library:
+            figures = {options.part: _figures(cases, verdicts(library, cases, judge))}
+    else:
+        cases = read_cases()
+        figures = report(cases, verdicts(Library.open(options.sources, options.index), cases, judge))
     print(json.dumps(figures, ensure_ascii=False) if options.json else table(figures))
 
 

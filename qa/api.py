@@ -128,7 +128,7 @@ def ask(request: incoming.AskRequest, library: Opened) -> Response:
 )
 def check(request: incoming.CheckRequest, library: Opened) -> Response:
     """Check a draft: a verdict for every sentence, quotation and reference."""
-    return JSON(library.check(request.draft).to_dict())
+    return JSON(library.check(request.draft, request.judge).to_dict())
 
 
 @_router.get("/v1/search", response_model=schema.Search, responses=_problems({422: _K, 503: _NO_INDEX}))

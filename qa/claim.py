@@ -1,7 +1,8 @@
 """Claim: what the sources say to a statement: the sentences that come nearest, and what they have otherwise.
 
 A statement is looked up by words and by vector; each sentence found is read against it word by word. Numbers, dates and
-names must be met exactly, so that no likeness of wording hides a wrong one; opposites and denials are compared too.
+names must be met exactly, so that no likeness of wording hides a wrong one; opposites and denials are compared too. The
+judge reads what passes all that, as the same words can be put so that they say another thing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -31,8 +33,10 @@ from qa.words import FUNCTION_WORDS, Word, without_quotes, words
 # Chosen on the tune split of evals/claims.jsonl.
 SUPPORTED = 0.57  # share of a statement's words, by rarity, that a sentence must meet to support it
 OPPOSED = 0.55  # and to contradict it
-PARTLY = 0.45  # from here on, a part of it is met
-JUDGED = 0.5  # a judge's probability that counts
+PARTLY = 0.45  # from here on, a part of it is met, and the judge reads the sentence
+# Chosen on that and on statements about the development passages of training/written.jsonl.
+DOUBTED = 0.8  # a judge's probability of a contradiction from which a sentence doesn't count as support
+DENIED = 0.95  # and from which it contradicts
 
 _DEPTH = 40
 _PASSAGES = 8
@@ -85,17 +89,23 @@ class Reading:
 
     @property
     def supports(self) -> bool:
-        if self.differences or self.unmet:
-            return False
-        if self.judged:
-            return self.judged.supports >= JUDGED and self.judged.contradicts < JUDGED
-        return self.met >= SUPPORTED
+        return self._meets and not self._against(DOUBTED)
+
+    @property
+    def doubted(self) -> bool:
+        """Whether it supports the statement by its words, and not as the judge reads it."""
+        return self._meets and self._against(DOUBTED)
+
+    @property
+    def _meets(self) -> bool:
+        return self.met >= SUPPORTED and not self.differences and not self.unmet
 
     @property
     def contradicts(self) -> bool:
-        if self.judged and self.judged.contradicts >= JUDGED:
-            return True
-        return bool(self.differences) and self.met >= OPPOSED
+        return bool(self.differences and self.met >= OPPOSED) or self._against(DENIED)
+
+    def _against(self, least: float) -> bool:
+        return self.judged is not None and self.judged.contradicts >= least
 
 
 def read(
@@ -133,12 +143,11 @@ def read(
     readings.sort(key=lambda r: (-round(r[0], 9), r[1].id, r[2]))
     best = _distinct(readings)[:_SENTENCES]
     known = {short: long for _, source, _, _, whole in best for short, long in aliases(whole).items()}
-    judged: Sequence[Claim | None] = [None] * len(best)
-    if judge and best:
-        judged = judge.weigh([(text, source.text[a:b]) for _, source, a, b, _ in best])
+    near = [reading for reading in best if judge and reading[0] >= PARTLY]
+    judged = judge.weigh([(text, source.text[a:b]) for _, source, a, b, _ in near]) if judge and near else []
     return [
         Reading(source, a, b, met, *_compare(statement, source.text[a:b], whole, known, match), judged=claim)
-        for (met, source, a, b, whole), claim in zip(best, judged, strict=True)
+        for (met, source, a, b, whole), claim in zip_longest(best, judged)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import socket
@@ -68,9 +69,9 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Answer a question with cited passages. Exit 0: answered; 1: the sources don't tell; 2: error."""
-    from qa import render
+    with terminal.open_library(sources, index, judging=not no_judge) as library:
+        from qa import render
 
-    with terminal.open_library(sources, index) as library:
         filters = filters_of(source, author, since, until, kind)
 
         def one(text: str) -> bool:
@@ -97,9 +98,9 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find passages, best first. Exit 0: found; 1: nothing found; 2: error."""
-    from qa import render
+    with terminal.open_library(sources, index, judging=judge) as library:
+        from qa import render
 
-    with terminal.open_library(sources, index) as library:
         filters = filters_of(source, author, since, until, kind)
 
         def one(query: str) -> bool:
@@ -251,6 +252,7 @@ def _listener(host: str, port: int) -> Iterator[socket.socket]:
 
 def main() -> NoReturn:
     """Run the command line; an error is one message on standard error and exit 2, an interrupt exit 130."""
+    gc.set_threshold(50_000)  # imports make many objects that all live on; to look through them takes a tenth of a call
     for stream in (sys.stdin, sys.stdout, sys.stderr):  # UTF-8 whatever the locale, or digests of texts would differ
         if isinstance(stream, io.TextIOWrapper):
             reads = stream is sys.stdin

@@ -223,7 +223,8 @@ def _judged(item: Item, readings: Sequence[Reading]) -> Item:
     """A statement's verdict from all its readings: one source may bear out what another has otherwise."""
     against = [r for r in readings if r.contradicts]
     best = readings[0] if readings else None
-    least = best.met - _NEAR if best and best in against else 0.0  # a sentence that says the reverse of it outweighs
+    turned = best is not None and (best in against or best.doubted)
+    least = best.met - _NEAR if best and turned else 0.0  # a sentence that says the reverse of it outweighs
     for_it = [r for r in readings if r.supports and r.met >= least]
     if for_it:
         rivals = [r for r in against if r.met >= for_it[0].met - _NEAR and _other_work(r, for_it) and _valued(r)]
@@ -231,12 +232,16 @@ def _judged(item: Item, readings: Sequence[Reading]) -> Item:
         verdict = "sources_differ" if rivals else "supported"
         return replace(item, verdict=verdict, evidence=shown, differences=rivals[0].differences if rivals else ())
     if against and best and against[0].met >= best.met - _NEAR:
+        worst = against[0]
+        note = None if worst.differences else "its words are met and its sense isn't, as the judge reads them"
         return replace(
-            item, verdict="contradicted", evidence=(against[0].citation,), differences=against[0].differences
+            item, verdict="contradicted", evidence=(worst.citation,), differences=worst.differences, note=note
         )
     if best and best.met >= PARTLY and not best.differences:
         lacking = ", ".join(best.unmet)
         note = f"not found: {lacking}" if lacking else "only a part of its words is met"
+        if best.doubted:
+            note = "its words are met, but the judge doubts that they say so"
         return replace(item, verdict="partly_supported", evidence=(best.citation,), note=note)
     return replace(item, verdict="not_found")
 

@@ -125,8 +125,18 @@ class Encoder:
         tokenizer.no_padding()
         return tokenizer
 
+    def warm(self) -> None:
+        """Begin to load the network in the background, so that less is left to wait for at the first text."""
+        _ = self._network
+
     @cached_property
-    def _session(self) -> onnxruntime.InferenceSession:
+    def _network(self) -> Future[onnxruntime.InferenceSession]:
+        loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
+        loading = loader.submit(self._load)
+        loader.shutdown(wait=False)
+        return loading
+
+    def _load(self) -> onnxruntime.InferenceSession:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -150,7 +160,7 @@ class Encoder:
                 f"the text has {len(ids)} tokens and {self.spec.model} reads {self.spec.max_tokens}; shorten it"
             )
         row = np.array([ids], dtype=np.int64)
-        (states,) = self._session.run(["states"], {"input_ids": row})
+        (states,) = self._network.result().run(["states"], {"input_ids": row})
         prompt = len(self.spec.prompts.get(role, ""))
         spans = np.array(read.offsets, dtype=np.int64).reshape(-1, 2)
         own = (spans[:, 1] > spans[:, 0]) & (spans[:, 0] >= prompt)

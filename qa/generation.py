@@ -21,13 +21,14 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from qa import tokens
 from qa.encoder import Encoder, Floats
-from qa.errors import REBUILD, IndexDamaged, IndexMissing
+from qa.errors import REBUILD, EncoderError, IndexDamaged, IndexMissing
 from qa.lexicon import Lexicon
 from qa.texts import Sentence, StoredPassage, Texts
 from qa.vectors import Vectors
@@ -59,8 +60,8 @@ class Generation:
             raise IndexDamaged(f"the index in {folder} has parts of different sizes; {REBUILD}")
 
     @classmethod
-    def open(cls, folder: Path) -> Generation:
-        """Open the generation in force, its manifest and its files checked.
+    def open(cls, folder: Path, asking: bool = False) -> Generation:
+        """Open the generation in force, its manifest and its files checked; with `asking` its encoder begins to load.
 
         Raises IndexMissing when there is none, IndexDamaged when it isn't whole or isn't ours.
         """
@@ -70,7 +71,15 @@ class Generation:
             if path.is_dir() or current_name(folder) == name:
                 break
             name = current_name(folder)
-        return cls(path, read_manifest(path, _HASHED_ON_OPEN))
+        encoder = None
+        if asking:
+            with suppress(EncoderError):  # what is damaged is named below
+                encoder = Encoder(path / "encoder")
+                encoder.warm()
+        generation = cls(path, read_manifest(path, _HASHED_ON_OPEN))
+        if encoder:
+            generation.encoder = encoder
+        return generation
 
     @cached_property
     def encoder(self) -> Encoder:

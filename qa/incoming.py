@@ -51,6 +51,9 @@ class CheckRequest(Closed):
     )
 
     draft: str = Field(description="Markdown or plain text.", examples=["The Korean War started in June 1951."])
+    judge: bool | None = Field(
+        None, description="Whether the judge reads the nearest sentences; null: as the service is set.", examples=[None]
+    )
 
 
 class SearchQuery(_Narrowing):

@@ -135,15 +135,15 @@ class Library:
 
         `judge` says whether the judge reads them; None leaves it to the settings.
         """
-        reader = self.judge() if (self.settings.judge if judge is None else judge) else None
-        generation = self.generation()
+        reader = self._reader(judge)
+        generation = self.generation(asking=True)
         index = self._reference(generation, reader)
         return answer(generation, self._encoder_of(generation), question, k, filters, index, reader)
 
     def search(self, question: str, k: int = DEFAULT_K, filters: Filters = Filters(), judge: bool = False) -> Search:
         """The k passages that best meet a question, by the judge too if asked; QueryError when it can't be asked."""
         reader = self.judge() if judge else None
-        generation = self.generation()
+        generation = self.generation(asking=True)
         hits = search(generation, self._encoder_of(generation), question, k, filters, reader)
         return Search(question, tuple(hits), self._reference(generation, reader))
 
@@ -156,16 +156,19 @@ class Library:
                 self._judge = loading
             return self._judge
 
-    def check(self, draft: str, judge: bool = False) -> Check:
+    def _reader(self, wanted: bool | None) -> TextJudge | None:
+        return self.judge() if (self.settings.judge if wanted is None else wanted) else None
+
+    def check(self, draft: str, judge: bool | None = None) -> Check:
         """A verdict for every sentence, quotation and reference of a draft; QueryError if it is too long.
 
-        With `judge` the judge weighs the statements too.
+        `judge` says whether the judge weighs the statements too; None leaves it to the settings.
         """
         from qa.draft import check
         from qa.quotation import find_quotation
 
-        reader = self.judge() if judge else None
-        generation = self.generation()
+        reader = self._reader(judge)
+        generation = self.generation(asking=True)
         sources = self._indexed_sources()
         return check(
             generation,
@@ -265,7 +268,7 @@ class Library:
         """
         from qa.reference import Cited, best_sentences, finish, without_marker
 
-        generation = self.generation()
+        generation = self.generation(asking=True)
         hits = search(generation, self._encoder_of(generation), text, k, filters)
         silent = is_far(hits)
         found = [] if silent else best_sentences(generation, hits)
@@ -291,8 +294,11 @@ class Library:
 
     # --- the index
 
-    def generation(self) -> Generation:
-        """The generation in force, built first if there is none; IndexDamaged when it isn't whole."""
+    def generation(self, asking: bool = False) -> Generation:
+        """The generation in force, built first if there is none; IndexDamaged when it isn't whole.
+
+        With `asking` its encoder begins to load while it is opened.
+        """
         with self._lock:
             try:
                 name = current_name(self.settings.index)
@@ -300,7 +306,7 @@ class Library:
                 self.index()
                 name = current_name(self.settings.index)
             if self._generation is None or self._generation.folder.name != name:
-                self._generation = Generation.open(self.settings.index)
+                self._generation = Generation.open(self.settings.index, asking and self._encoder is None)
             return self._generation
 
     def index(self, *, rebuild: bool = False, skip_invalid: bool = False) -> Indexed:

@@ -46,13 +46,21 @@ KindOption = Annotated[str | None, typer.Option("--kind", help="Only this kind: 
 
 
 @contextmanager
-def open_library(sources: Path | None, index: Path | None) -> Iterator[Library]:
-    """The library of the options, with a progress bar on standard error."""
+def open_library(sources: Path | None, index: Path | None, judging: bool = False) -> Iterator[Library]:
+    """The library of the options, with a progress bar on standard error; with `judging` its judge begins to load, if
+    the settings want it.
+    """
+    settings = Settings.load(sources, index)
+    judge = None
+    if judging and settings.judge:
+        from qa.judge import Judge
+
+        judge = Judge()
+        judge.warm()  # while the rest is imported
     from qa.library import Library
 
-    settings = Settings.load(sources, index)
     with progress_bar() as progress:
-        yield Library(settings, progress=progress)
+        yield Library(settings, judge=judge, progress=progress)
 
 
 def filters_of(

@@ -177,6 +177,7 @@ def check_command(
         str | None,
         typer.Option("--fail-on", metavar="VERDICT,…", help='Verdicts that make the exit 1; "none" for none.'),
     ] = None,
+    no_judge: Annotated[bool, typer.Option("--no-judge", help="Compare words alone, as QA_JUDGE=off does.")] = False,
     sources: Sources = None,
     index: IndexDir = None,
     as_json: Json = False,
@@ -203,8 +204,8 @@ def check_command(
     draft = extract(Path(file)) if document else read_draft(file)
     if fix and fix.exists() and file != "-" and fix.samefile(file):
         raise QueryError(f"--fix would overwrite {file}; name another file")
-    with terminal.open_library(sources, index) as library:
-        result = library.check(draft)
+    with terminal.open_library(sources, index, judging=not no_judge) as library:
+        result = library.check(draft, False if no_judge else None)
         if document:
             result = replace(result, extracted=draft)
             tell(f"note: lines and offsets are of the text taken out of {file}; --json holds it as `extracted`")

@@ -109,7 +109,7 @@ def qa(bare: Run, library: Library, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`qa` on the library of this file."""
 
     @contextmanager
-    def shared(_sources: Path | None, _index: Path | None) -> Iterator[Library]:
+    def shared(_sources: Path | None, _index: Path | None, **_: bool) -> Iterator[Library]:
         yield library
 
     monkeypatch.setattr(terminal, "open_library", shared)
@@ -504,7 +504,7 @@ def own(bare: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
 
     @contextmanager
-    def opened(sources: Path | None, index: Path | None) -> Iterator[Library]:
+    def opened(sources: Path | None, index: Path | None, **_: bool) -> Iterator[Library]:
         with terminal.progress_bar() as progress:
             yield Library(Settings.load(sources, index), encoder=WordEncoder(), progress=progress)
 
@@ -670,7 +670,7 @@ class Encoder(WordEncoder):
         return super().encode(text, role)
 
 @contextmanager
-def library(sources, index):
+def library(sources, index, judging=False):
     with terminal.progress_bar() as progress:
         yield Library(Settings.load(sources, index), encoder=Encoder(), progress=progress)
 

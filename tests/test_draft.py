@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qa.claim import DENIED, DOUBTED
 from qa.draft import VERDICTS, Check, apply, edits
+from qa.judge import Claim, Reading
 from qa.library import Library
 from qa.settings import Settings
 from tests.fakes import WordEncoder
@@ -27,7 +30,24 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     (folder / "sources").mkdir()
     for name, text in NOTES.items():
         (folder / "sources" / name).write_text(text, encoding="utf-8")
-    return Library(Settings(folder / "sources", folder / "index"), encoder=WordEncoder())
+    return Library(Settings(folder / "sources", folder / "index", judge=False), encoder=WordEncoder())
+
+
+class Doubter:
+    """A judge that finds any sentence to contradict, as surely as it is told to, and keeps what it read."""
+
+    name = "doubter"
+
+    def __init__(self, contradicts: float) -> None:
+        self.contradicts = contradicts
+        self.weighed: list[tuple[str, str]] = []
+
+    def weigh(self, pairs: Sequence[tuple[str, str]]) -> list[Claim]:
+        self.weighed += pairs
+        return [Claim(1 - self.contradicts, self.contradicts, 0.0) for _ in pairs]
+
+    def read(self, question: str, texts: Sequence[str]) -> list[Reading]:  # noqa: ARG002
+        raise AssertionError("a statement is weighed, not asked")
 
 
 def verdicts(check: Check, type: str = "statement") -> list[str]:
@@ -63,6 +83,35 @@ def lawful(library: Library, draft: str) -> Check:
 )
 def test_a_statement_s_verdict(library: Library, draft: str, verdict: str) -> None:
     assert verdicts(lawful(library, draft)) == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("contradicts", "verdict", "note"),
+    [
+        (DOUBTED - 0.01, "supported", None),
+        (DOUBTED, "partly_supported", "doubts"),
+        (DENIED, "contradicted", "as the judge reads"),
+    ],
+)
+def test_the_judge_can_take_support_away(library: Library, contradicts: float, verdict: str, note: str | None) -> None:
+    statement = "The old lighthouse of Brandholm burns whale oil and is 41 metres tall."
+    doubting = Library(library.settings, encoder=WordEncoder(), judge=Doubter(contradicts))
+    (item,) = doubting.check(statement, judge=True).items
+    assert item.verdict == verdict
+    assert (note or "") in (item.note or "")
+    assert [citation.quote for citation in item.evidence] == [TOWER]
+    (alone,) = doubting.check(statement, judge=False).items
+    assert (alone.verdict, alone.note) == ("supported", None)
+
+
+def test_the_judge_grants_no_support_and_reads_only_what_is_near(library: Library) -> None:
+    judge = Doubter(0.0)
+    sure = Library(library.settings, encoder=WordEncoder(), judge=judge)
+    assert verdicts(sure.check("The lighthouse of Brandholm is 43 metres tall.", judge=True)) == ["contradicted"]
+    assert judge.weighed
+    judge.weighed.clear()
+    assert verdicts(sure.check("Quarterly bond yields rose in eleven provinces.", judge=True)) == ["not_found"]
+    assert not judge.weighed
 
 
 def test_what_differs_is_shown_from_both_sides(library: Library) -> None:

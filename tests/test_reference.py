@@ -55,7 +55,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 @pytest.fixture
 def qa(bare: Run, library: Library, monkeypatch: pytest.MonkeyPatch) -> Run:  # noqa: F811
     @contextmanager
-    def shared(_sources: Path | None, _index: Path | None) -> Iterator[Library]:
+    def shared(_sources: Path | None, _index: Path | None, **_: bool) -> Iterator[Library]:
         yield library
 
     monkeypatch.setattr(terminal, "open_library", shared)

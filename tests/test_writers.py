@@ -51,7 +51,7 @@ def qa(bare: Run, library: Library, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`qa` on the library of this file."""
 
     @contextmanager
-    def shared(_sources: Path | None, _index: Path | None) -> Iterator[Library]:
+    def shared(_sources: Path | None, _index: Path | None, **_: bool) -> Iterator[Library]:
         yield library
 
     library.index()
