@@ -122,7 +122,8 @@ def _currency(finding: Finding) -> frozenset[str]:
 def rivals(part: Part, lead: Group, others: Sequence[Group]) -> list[Group]:
     """The groups whose value can't hold beside the lead's, each from a source that the lead isn't from."""
     weigh = weights(RIVAL)
-    return [g for g in contenders(part, lead, others) if weigh.chance(opposing(lead.lead, g.lead)) >= weigh.least]
+    every = enumerate(contenders(part, lead, others))
+    return [g for n, g in every if weigh.chance(opposing(lead.lead, g.lead, n)) >= weigh.least]
 
 
 def contenders(part: Part, lead: Group, others: Sequence[Group]) -> list[Group]:
@@ -139,8 +140,9 @@ def contenders(part: Part, lead: Group, others: Sequence[Group]) -> list[Group]:
     ]
 
 
-def opposing(lead: Finding, rival: Finding) -> dict[str, float]:
-    """What tells for and against that a finding answers the same question as the likeliest one.
+def opposing(lead: Finding, rival: Finding, before: int) -> dict[str, float]:
+    """What tells for and against that a finding answers the same question as the likeliest one; `before` is how many
+    other values contend before it.
 
     A word of the question that the one meets and the other doesn't tells two questions apart.
     """
@@ -152,6 +154,7 @@ def opposing(lead: Finding, rival: Finding) -> dict[str, float]:
         "behind": float(np.maximum(behind, 0).max(initial=0.0)),
         "ahead": float(np.maximum(-behind, 0).max(initial=0.0)),
         "alike": _alike(lead, rival),
+        "later": float(before > 0),
     }
 
 

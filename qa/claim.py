@@ -35,8 +35,7 @@ SUPPORTED = 0.57  # share of a statement's words, by rarity, that a sentence mus
 OPPOSED = 0.55  # and to contradict it
 PARTLY = 0.45  # from here on, a part of it is met, and the judge reads the sentence
 # Chosen on that and on statements about the development passages of training/written.jsonl.
-DOUBTED = 0.8  # a judge's probability of a contradiction from which a sentence doesn't count as support
-DENIED = 0.95  # and from which it contradicts
+DOUBTED = 0.85  # a judge's probability of a contradiction from which a sentence doesn't count as support
 
 _DEPTH = 40
 _PASSAGES = 8
@@ -89,12 +88,12 @@ class Reading:
 
     @property
     def supports(self) -> bool:
-        return self._meets and not self._against(DOUBTED)
+        return self._meets and not self._denied
 
     @property
     def doubted(self) -> bool:
         """Whether it supports the statement by its words, and not as the judge reads it."""
-        return self._meets and self._against(DOUBTED)
+        return self._meets and self._denied
 
     @property
     def _meets(self) -> bool:
@@ -102,10 +101,11 @@ class Reading:
 
     @property
     def contradicts(self) -> bool:
-        return bool(self.differences and self.met >= OPPOSED) or self._against(DENIED)
+        return bool(self.differences) and self.met >= OPPOSED
 
-    def _against(self, least: float) -> bool:
-        return self.judged is not None and self.judged.contradicts >= least
+    @property
+    def _denied(self) -> bool:
+        return self.judged is not None and self.judged.contradicts >= DOUBTED
 
 
 def read(

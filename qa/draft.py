@@ -232,10 +232,8 @@ def _judged(item: Item, readings: Sequence[Reading]) -> Item:
         verdict = "sources_differ" if rivals else "supported"
         return replace(item, verdict=verdict, evidence=shown, differences=rivals[0].differences if rivals else ())
     if against and best and against[0].met >= best.met - _NEAR:
-        worst = against[0]
-        note = None if worst.differences else "its words are met and its sense isn't, as the judge reads them"
         return replace(
-            item, verdict="contradicted", evidence=(worst.citation,), differences=worst.differences, note=note
+            item, verdict="contradicted", evidence=(against[0].citation,), differences=against[0].differences
         )
     if best and best.met >= PARTLY and not best.differences:
         lacking = ", ".join(best.unmet)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qa.claim import DENIED, DOUBTED
+from qa.claim import DOUBTED
 from qa.draft import VERDICTS, Check, apply, edits
 from qa.judge import Claim, Reading
 from qa.library import Library
@@ -90,7 +90,7 @@ def test_a_statement_s_verdict(library: Library, draft: str, verdict: str) -> No
     [
         (DOUBTED - 0.01, "supported", None),
         (DOUBTED, "partly_supported", "doubts"),
-        (DENIED, "contradicted", "as the judge reads"),
+        (1.0, "partly_supported", "doubts"),
     ],
 )
 def test_the_judge_can_take_support_away(library: Library, contradicts: float, verdict: str, note: str | None) -> None:

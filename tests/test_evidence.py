@@ -122,10 +122,11 @@ def test_a_source_doesnt_dispute_itself(sources: dict[str, Source]) -> None:
 
 def test_what_meets_less_of_the_question_is_behind(sources: dict[str, Source]) -> None:
     lead, rival = finding(sources["survey"], 0.9), finding(sources["other"], 0.8)
-    assert opposing(lead, rival)["behind"] == 0
+    assert opposing(lead, rival, 0)["behind"] == 0
     rival.met[0] = 0.25
-    assert opposing(lead, rival)["behind"] == pytest.approx(0.75)
-    assert opposing(rival, lead)["ahead"] == pytest.approx(0.75)
+    assert opposing(lead, rival, 0)["behind"] == pytest.approx(0.75)
+    assert opposing(rival, lead, 0)["ahead"] == pytest.approx(0.75)
+    assert [opposing(lead, rival, before)["later"] for before in (0, 1, 2)] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(("one", "other", "same"), [

@@ -37,7 +37,7 @@ FEATURES = {
     PLAIN: ("bias", "similarity", "alone", "met", "lacks", "names", "values", "lead"),
     JUDGED: ("bias", "similarity", "alone", "lacks", "names", "values", "lead", "judge", "mass", "most"),
 }
-OPPOSING = ("bias", "lead", "rival", "behind", "ahead", "alike")
+OPPOSING = ("bias", "lead", "rival", "behind", "ahead", "alike", "later")
 ANSWERED = 0.95  # of the answerable tuning questions
 DEPTH = 10  # passages a question
 SHARES = {"removed": 2.0}  # what a kind of question weighs, if not 1: to answer beside the subject is the worst
@@ -162,9 +162,9 @@ def opposed(
         asked, hits = find(generation, generation.encoder, part.text, DEPTH, judge=judge)
         said = groups(answering(part, findings(generation, asked, part, hits, weigh)))
         mine = [[facts.says(group.lead.value.text, side) for side in disputed] for group in said]
-        for group in contenders(part, said[0], said[1:])[:2] if said else ():
+        for n, group in enumerate(contenders(part, said[0], said[1:])[:2] if said else ()):
             sides = mine[said.index(group)]
-            out.append((opposing(said[0].lead, group.lead), any(sides) and sides != mine[0]))
+            out.append((opposing(said[0].lead, group.lead, n), any(sides) and sides != mine[0]))
     return out
 
 
