@@ -293,15 +293,14 @@ def test_the_calibration_curve_is_found_whatever_the_scores_are_like(scale: floa
 
 
 def test_what_is_shipped_can_be_trained_further() -> None:
-    from training.judge import Network, predict, tokenizer, weights_in  # torch, slowly
-
-    network = Network()
-    missing, unknown = network.load_state_dict(weights_in(WEIGHTS / "judge.onnx"), strict=False)
+    training = import_module("training.judge")
+    network = training.Network()
+    missing, unknown = network.load_state_dict(training.weights_in(WEIGHTS / "judge.onnx"), strict=False)
     assert not unknown
     assert {name.split(".")[1] for name in missing} == {"pooler"}  # which nothing uses
     asked = ["Who built the bridge?", "When was the bridge built?", "What did the bridge cost?"]
     text = "Adam Hale built the bridge in 1911."
-    told = predict(network, tokenizer(), [(question, text) for question in asked], "cpu")
+    told = training.predict(network, training.tokenizer(), [(question, text) for question in asked], "cpu")
     shipped = [Judge().read(question, [text])[0] for question in asked]
     assert [span for _, span, _ in told[:2]] == [(one.start, one.end) for one in shipped[:2]] == [(0, 9), (30, 34)]
     assert sorted(range(3), key=lambda i: told[i][0]) == sorted(range(3), key=lambda i: shipped[i].answers)
