@@ -33,7 +33,7 @@ from qa.judge import Judge, Reading
 from qa.library import Library
 from qa.settings import Settings
 from training.alter import KINDS, alter
-from training.examples import DEVELOPMENT, TEST, Claim, Data, Question, Written, digest, read_data, retold
+from training.examples import DEVELOPMENT, TEST, Claim, Data, Question, Written, digest, paragraphs, read_data, retold
 
 Report = retrieval.Report
 DEPTHS = (0, 4, 8, 15, 24, 32)
@@ -131,9 +131,8 @@ def ranking_rows(
 
 def in_other_words(written: Mapping[str, Sequence[Written]], part: str) -> Collection:
     """All passages that were written about, and a part's questions in other words than its passages'."""
-    paragraphs = {digest(p.sentences): " ".join(p.sentences) for several in written.values() for p in several}
     return Collection(
-        paragraphs,
+        paragraphs(written),
         tuple(
             retrieval.Question(text, digest(p.sentences), p.title, ())
             for p in written[part]

@@ -33,7 +33,7 @@ from qa.generation import Generation
 from qa.library import Library
 from qa.search import DEPTH, FINAL_WEIGHTS, FUSION_WEIGHTS, RERANKED, candidates
 from qa.settings import Settings
-from training.examples import digest, read_data
+from training.examples import digest, paragraphs, read_data
 
 HELD_OUT = "Harvard_University,Steam_engine,Islamism,Force"  # SQuAD's articles that no weight was chosen on
 STAGES = ("dense", "bm25", "whole", "sentence")
@@ -106,10 +106,9 @@ def fact_questions(folder: Path, name: str, report: Report) -> list[Questions]:
 def written_questions(folder: Path, report: Report) -> list[Questions]:
     """Questions written about passages, over all of those, plain and paraphrased; a passage is the one fact."""
     written = read_data(folder).written
-    paragraphs = {digest(p.sentences): " ".join(p.sentences) for several in written.values() for p in several}
     asks = [(digest(p.sentences), ask) for part in ("train", "development") for p in written[part] for ask in p.asks]
     out = []
-    with opened(Collection(paragraphs, ()), None, None, report) as library:
+    with opened(Collection(paragraphs(written), ()), None, None, report) as library:
         generation = library.generation()
         owner = owners(generation)
         for kind in ("plain", "paraphrased"):

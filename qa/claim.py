@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from qa.words import FUNCTION_WORDS, Word, without_quotes, words
 # Chosen on the tune split of evals/claims.jsonl.
 SUPPORTED = 0.57  # share of a statement's words, by rarity, that a sentence must meet to support it
 OPPOSED = 0.55  # and to contradict it
-PARTLY = 0.45  # from here on, a part of it is met, and the judge reads the sentence
+PARTLY = 0.45  # from here on, a part of it is met
 # Chosen on that and on statements about the development passages of training/written.jsonl.
 DOUBTED = 0.85  # a judge's probability of a contradiction from which a sentence doesn't count as support
 
@@ -143,8 +143,9 @@ def read(
     readings.sort(key=lambda r: (-round(r[0], 9), r[1].id, r[2]))
     best = _distinct(readings)[:_SENTENCES]
     known = {short: long for _, source, _, _, whole in best for short, long in aliases(whole).items()}
-    near = [reading for reading in best if judge and reading[0] >= PARTLY]
-    judged = judge.weigh([(text, source.text[a:b]) for _, source, a, b, _ in near]) if judge and near else []
+    meeting = takewhile(lambda reading: reading[0] >= SUPPORTED, best)  # of the others it could take nothing away
+    near = [(text, source.text[a:b]) for _, source, a, b, _ in meeting]
+    judged = judge.weigh(near) if judge and near else []
     return [
         Reading(source, a, b, met, *_compare(statement, source.text[a:b], whole, known, match), judged=claim)
         for (met, source, a, b, whole), claim in zip_longest(best, judged)

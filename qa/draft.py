@@ -223,8 +223,8 @@ def _judged(item: Item, readings: Sequence[Reading]) -> Item:
     """A statement's verdict from all its readings: one source may bear out what another has otherwise."""
     against = [r for r in readings if r.contradicts]
     best = readings[0] if readings else None
-    turned = best is not None and (best in against or best.doubted)
-    least = best.met - _NEAR if best and turned else 0.0  # a sentence that says the reverse of it outweighs
+    # a sentence that says the reverse of it outweighs
+    least = best.met - _NEAR if best and (best in against or best.doubted) else 0.0
     for_it = [r for r in readings if r.supports and r.met >= least]
     if for_it:
         rivals = [r for r in against if r.met >= for_it[0].met - _NEAR and _other_work(r, for_it) and _valued(r)]

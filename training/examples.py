@@ -98,6 +98,11 @@ class Written:
             yield Question(text, self.title, self.sentences, plausible=sentence)
 
 
+def paragraphs(written: Mapping[str, Sequence[Written]]) -> dict[str, str]:
+    """The text of every passage that was written about, by its digest."""
+    return {digest(p.sentences): " ".join(p.sentences) for several in written.values() for p in several}
+
+
 @dataclass(frozen=True)
 class Data:
     """All that is read from the data folder, and what was written about it, split once and for all."""
