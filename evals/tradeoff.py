@@ -40,8 +40,9 @@ from evals.retrieval import (
 )
 from evals.weights import HELD_OUT
 from qa import tokens
-from qa.encoder import Floats, TextEncoder, encode_passages
+from qa.encoder import TextEncoder, encode_passages
 from qa.generation import Generation
+from qa.network import Floats
 from qa.search import DEPTH, FINAL_WEIGHTS, RERANKED, Ranked, candidates
 from qa.texts import Sentence
 

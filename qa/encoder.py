@@ -17,19 +17,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from qa.errors import EncoderError
+from qa.network import Floats, Network
 from qa.settings import BUNDLED_MODEL
 
-if TYPE_CHECKING:
-    import onnxruntime
-    import tokenizers
-
-Floats = npt.NDArray[np.float32]
 Role = Literal["question", "passage"]
 
 _POOLINGS: dict[str, Callable[[Floats], Floats]] = {
@@ -116,51 +112,28 @@ class Encoder:
     def spec(self) -> EncoderSpec:
         return self._spec
 
-    @cached_property
-    def _tokenizer(self) -> tokenizers.Tokenizer:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
-        tokenizer.no_truncation()  # the file's own setting may cut at 128 what the network reads to 256
-        tokenizer.no_padding()
-        return tokenizer
-
     def warm(self) -> None:
         """Begin to load the network in the background, so that less is left to wait for at the first text."""
         _ = self._network
 
     @cached_property
-    def _network(self) -> Future[onnxruntime.InferenceSession]:
-        loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
-        loading = loader.submit(self._load)
-        loader.shutdown(wait=False)
-        return loading
-
-    def _load(self) -> onnxruntime.InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(
-            str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+    def _network(self) -> Network:
+        tokenizer, model = self.folder / "tokenizer.json", self.folder / "model.onnx"
+        return Network(lambda: tokenizer.read_text(encoding="utf-8"), lambda: str(model), None)
 
     def count(self, text: str, role: Role = "passage") -> int:
         """How many tokens the network reads of `text`, the special ones and the prompt included."""
-        return len(self._tokenizer.encode(self._prompted(text, role)).ids)
+        return len(self._network.tokenizer.encode(self._prompted(text, role)).ids)
 
     def encode(self, text: str, role: Role) -> Encoding:
         """The vectors of `text`; EncoderError if the network can't read all of it."""
-        read = self._tokenizer.encode(self._prompted(text, role))
+        read = self._network.tokenizer.encode(self._prompted(text, role))
         ids = read.ids
         if len(ids) > self.spec.max_tokens:
             raise EncoderError(
                 f"the text has {len(ids)} tokens and {self.spec.model} reads {self.spec.max_tokens}; shorten it"
             )
-        row = np.array([ids], dtype=np.int64)
-        (states,) = self._network.result().run(["states"], {"input_ids": row})
+        (states,) = self._network.run(["states"], input_ids=ids)
         prompt = len(self.spec.prompts.get(role, ""))
         spans = np.array(read.offsets, dtype=np.int64).reshape(-1, 2)
         own = (spans[:, 1] > spans[:, 0]) & (spans[:, 0] >= prompt)

@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from qa import tokens
-from qa.encoder import Encoder, Floats
+from qa.encoder import Encoder
 from qa.errors import REBUILD, EncoderError, IndexDamaged, IndexMissing
 from qa.lexicon import Lexicon
+from qa.network import Floats
 from qa.texts import Sentence, StoredPassage, Texts
 from qa.vectors import Vectors
 

@@ -11,27 +11,23 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from qa.errors import JudgeError
-
-if TYPE_CHECKING:
-    import onnxruntime
-    import tokenizers
+from qa.network import Floats, Network
 
 WEIGHTS = Path(__file__).with_name("weights")
 FILES = ("judge.onnx", "tokenizer.json")
 REINSTALL = "install the package again, or go without it (`--no-judge`, QA_JUDGE=off)"
 
 _LONGEST_SPAN = 24  # tokens
-Logits = npt.NDArray[np.float32]
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -45,7 +41,7 @@ class Spans:
     """
 
     offsets: npt.NDArray[np.int64]
-    chances: Logits
+    chances: Floats
 
     def mass(self, start: int, end: int) -> float:
         """The probability that the answer meets the range [start, end)."""
@@ -141,16 +137,13 @@ class Judge:
         supports, contradicts, neither = softmax(claim[0] / self._temperature).tolist()
         return Claim(supports, contradicts, neither)
 
-    def _run(self, first: str, text: str) -> tuple[Any, list[Logits]]:
-        tokenizer, session = self._network.result()
-        pair = tokenizer.encode(first, text)
-        ids = np.array([pair.ids], dtype=np.int64)
-        types = np.array([pair.type_ids], dtype=np.int64)
-        inputs = {"input_ids": ids, "token_type_ids": types}
-        return pair, session.run(["answers", "span", "claim"], inputs)
+    def _run(self, first: str, text: str) -> tuple[Any, list[Floats]]:
+        pair = self._network.tokenizer.encode(first, text)
+        outputs = ["answers", "span", "claim"]
+        return pair, self._network.run(outputs, input_ids=pair.ids, token_type_ids=pair.type_ids)
 
     def _map(self, judge: Callable[[S], T], given: Sequence[S]) -> list[T]:
-        self.warm()  # here, since a worker that submits to its own pool could wait for itself
+        self.warm()  # here, since of two workers each could begin to load one
         if len(given) < 2:
             return [judge(one) for one in given]
         return list(self._workers.map(judge, given))
@@ -160,22 +153,10 @@ class Judge:
         return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="judge")
 
     @cached_property
-    def _network(self) -> Future[tuple[tokenizers.Tokenizer, onnxruntime.InferenceSession]]:
-        return self._workers.submit(self._load)
-
-    def _load(self) -> tuple[tokenizers.Tokenizer, onnxruntime.InferenceSession]:
-        import onnxruntime
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_str(self._checked("tokenizer.json").decode())
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(self._max_tokens, strategy="longest_first")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        network = self._checked("judge.onnx")
-        return tokenizer, onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    def _network(self) -> Network:
+        return Network(
+            lambda: self._checked("tokenizer.json").decode(), lambda: self._checked("judge.onnx"), self._max_tokens
+        )
 
     def _checked(self, name: str) -> bytes:
         """A file's bytes, if they are those that the figures were measured with."""
@@ -188,7 +169,7 @@ class Judge:
         return data
 
 
-def span_chances(logits: Logits, own: npt.NDArray[np.bool_]) -> Logits:
+def span_chances(logits: Floats, own: npt.NDArray[np.bool_]) -> Floats:
     """The probability of each span by its first and last token, shape (tokens, tokens).
 
     `logits` has shape (tokens, 2), for a span's first and last token; `own` tells the text's tokens, shape (tokens,).
@@ -199,7 +180,7 @@ def span_chances(logits: Logits, own: npt.NDArray[np.bool_]) -> Logits:
     return softmax(scores.ravel()).reshape(scores.shape)
 
 
-def softmax(logits: Logits) -> Logits:
+def softmax(logits: Floats) -> Floats:
     """Logits, shape (n,), as probabilities that sum to 1."""
     powers = np.exp(logits - logits.max())
     return np.asarray(powers / powers.sum(), dtype=np.float32)

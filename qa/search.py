@@ -34,7 +34,7 @@ DEPTH = 100  # candidates taken from each side
 RERANKED = 20  # of the fused ones, how many late interaction looks at
 READ = 15  # sentences that the judge reads
 OF_A_PASSAGE = 2  # of them at most from one passage, so that it comes to read more passages
-JUDGED = 0.1  # what its probability weighs beside the rest, chosen by `python -m evals.judge --development`
+JUDGED = 0.15  # what its probability weighs beside the rest, chosen by `python -m evals.judge --development`
 
 _K1_PLUS_1 = 2.2  # a word's BM25 score stays below its idf times this (tantivy's k1 is 1.2)
 

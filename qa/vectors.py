@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qa import tokens
-from qa.encoder import Floats
 from qa.lexicon import Ranges
+from qa.network import Floats
 
 # Up to this many passages every vector is compared; beyond, faiss looks through the nearest cells of an inverted file
 # of one-byte components, through as many of them as a sample needs for this recall of its nearest neighbours.

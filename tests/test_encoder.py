@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from qa import encoder as encoder_module
-from qa.encoder import Encoder, Floats, encode_passages, export, find_model, fingerprint, model_name
+from qa.encoder import Encoder, encode_passages, export, find_model, fingerprint, model_name
 from qa.errors import EncoderError, QueryError
 from qa.generation import Generation
 from qa.library import Library
+from qa.network import Floats
 from qa.search import check_question
 from qa.settings import BUNDLED_MODEL, Settings
 from tests.conftest import RealIndex

@@ -18,11 +18,11 @@ import pytest
 
 from qa import generation as generation_module
 from qa import vectors as vectors_module
-from qa.encoder import Floats
 from qa.errors import IndexDamaged, IndexMissing, QAError, SettingsError
 from qa.generation import FORMAT, Generation, current_name, read_manifest
 from qa.index import BUILDING, lock
 from qa.library import Library
+from qa.network import Floats
 from qa.settings import Settings
 from tests.fakes import WordEncoder
 

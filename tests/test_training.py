@@ -31,6 +31,7 @@ from training.examples import (
     WRITTEN,
     Data,
     Examples,
+    Question,
     digest,
     held_out,
     read_data,
@@ -258,6 +259,37 @@ def test_calibration_is_the_distance_from_the_truth() -> None:
 def test_a_row_has_an_interval() -> None:
     assert row("x", 0.5, 4, None, [0, 1, 0, 1])["interval"] == [0.0, 1.0]
     assert normalised("The U.S. Army!") == "u s army"
+
+
+def test_hard_negatives_are_near_and_do_not_tell(tmp_path: Path) -> None:
+    mine = import_module("training.mining").mine
+    own = ("The Aller bridge is 340 metres long.", "It was opened in 1931.")
+    asked = [Question("How long is the Aller bridge?", "Bridges", own, (0,), ((20, 30),)),
+             Question("When was the ferry built?", "Ferries", ("The ferry was built in 1890.",))]  # fmt: skip
+    texts = [*own, "The bridge over the Aller has a length of 340 metres.", "The Corrin bridge is 210 metres long.",
+             "Rye bread is baked with sourdough.", "The ferry of Corrin was built of oak."]  # fmt: skip
+    found = mine(asked, texts, tmp_path / "mined.json")
+    assert found[asked[0].text][0] == texts[3]
+    assert not {texts[0], texts[1], texts[2]} & {*found[asked[0].text]}
+    assert found[asked[1].text][0] == texts[5]
+    kept = (tmp_path / "mined.json").stat().st_mtime_ns
+    assert mine(asked, texts, tmp_path / "mined.json") == found
+    assert (tmp_path / "mined.json").stat().st_mtime_ns == kept
+    assert mine(asked, texts[:2], tmp_path / "mined.json")[asked[0].text] == []
+
+
+def test_what_stands_before_a_text_does_not_tell_whether_it_answers(data: Data) -> None:
+    examples = Examples(data, seed=12)
+    seen = 0
+    for _ in range(300):
+        group = examples.group()
+        told = [pair for pair in group if pair.context]
+        seen += bool(told)
+        if told:
+            assert {pair.text for pair in group} <= {*examples.standing} | {group[0].text} | {
+                pair.text for pair in group if pair.text not in examples.pool
+            }
+    assert seen > 50
 
 
 def test_a_training_goes_on_where_it_was_left(folder: Path, tmp_path: Path) -> None:

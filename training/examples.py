@@ -13,7 +13,7 @@ import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ T = TypeVar("T")
 WRITTEN = Path(__file__).with_name("written.jsonl")
 
 SUPPORTS, CONTRADICTS, NEITHER = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+_TITLE, _BEFORE = 60, 120  # code points of a title and of what stands before a sentence that are shown with it
 _NOT_TOLD = (0.0, 0.5, 0.5)  # a question that its paragraph doesn't answer, with the answer it seems to have
 
 
@@ -50,24 +51,31 @@ class Question:
     plausible_text: str = ""
     cased: bool = True
 
+    @property
+    def title(self) -> str:
+        """What stands over the sentences, where that is known."""
+        return titled(self.article) if self.cased else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question and a text, whether the text answers it, and where if that is known."""
+    """A question and a text, whether the text answers it, where if that is known, and what stands before the text."""
 
     question: str
     text: str
     answers: bool
     span: tuple[int, int] | None = None
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A statement, a text, and the probabilities that it supports, contradicts or does neither."""
+    """A statement, a text, the probabilities that it supports, contradicts or does neither, and what stands before."""
 
     statement: str
     text: str
     label: tuple[float, float, float]
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,52 @@ def _lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
+def pool(data: Data, part: str) -> list[str]:
+    """The sentences of a part of the data that are long enough to say something."""
+    texts = [
+        *(q.sentences for q in data.questions.get(part, ())),
+        *(p.sentences for p in data.written.get(part, ())),
+    ]
+    return list(dict.fromkeys(s for sentences in texts for s in sentences if len(s) > 25))
+
+
+def standing(data: Data, part: str) -> dict[str, tuple[str, str]]:
+    """The title over each sentence of a part of the data, and what stands before it in its passage, where known."""
+    passages = [
+        *((q.title, q.sentences) for q in data.questions.get(part, ()) if q.cased),
+        *((titled(p.title), p.sentences) for p in data.written.get(part, ())),
+    ]  # fmt: skip
+    out: dict[str, tuple[str, str]] = {}
+    for title, texts in passages:
+        for i, text in enumerate(texts):
+            out.setdefault(text, before(title, texts, i))
+    return out
+
+
+def titled(article: str) -> str:
+    """An article's name as it stands over its text."""
+    return article.removeprefix("selqa:").replace("_", " ")
+
+
+def before(title: str, sentences: Sequence[str], number: int) -> tuple[str, str]:
+    """The title over a sentence, and the two that stand before it."""
+    return title, " ".join(sentences[max(0, number - 2) : number])
+
+
+def beside(asked: str, context: str) -> str:
+    """A question or a statement together with what stands before the text that it is read with.
+
+    Only the text itself is the network's second part, so only in it are answers sought.
+    """
+    return f"{asked} [SEP] {context}" if context else asked
+
+
+def _context(told: tuple[str, str], shown: tuple[bool, bool]) -> str:
+    title, before = (part if show else "" for part, show in zip(told, shown, strict=True))
+    tail = before[-_BEFORE:].partition(" ")[2] if len(before) > _BEFORE else before
+    return ". ".join(part for part in (title[:_TITLE].strip(), tail.strip()) if part)
+
+
 def digest(sentences: Sequence[str]) -> str:
     """Sixteen digits of the sha256 of a text's sentences without their spaces."""
     return sha256("".join("".join(sentences).split()).encode()).hexdigest()[:16]
@@ -187,8 +241,9 @@ def _written(path: Path, given: Mapping[str, Question]) -> Iterator[Written]:
             start = sentences[ask["sentence"]].find(ask["answer"])
             if start >= 0:
                 asks.append(Ask(ask["sentence"], (start, start + len(ask["answer"])), tuple(ask["words"])))
+        title = public.article if public else row["title"]
         yield Written(
-            public.article if public else row["title"], sentences, tuple(asks),
+            title, sentences, tuple(asks),
             tuple((one["sentence"], one["words"]) for one in row["open"]),
             tuple(Claim(c["words"], sentences[c["sentence"]], labels[c["label"]]) for c in row["claims"]),
         )  # fmt: skip
@@ -270,10 +325,20 @@ def asked_value(question: str, sentence: str) -> tuple[int, int] | None:
 
 
 class Examples:
-    """Draws training examples without end, from a seed; `like` are words that may be put for each word."""
+    """Draws training examples without end, from a seed.
 
-    def __init__(self, data: Data, seed: int, like: Mapping[str, Sequence[str]] | None = None) -> None:
-        self.data, self.like = data, like or {}
+    `like` are words that may be put for each word; `near` are, by question, sentences near to it that don't answer,
+    which are sought by its words alone where there are none.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        seed: int,
+        like: Mapping[str, Sequence[str]] | None = None,
+        near: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.data, self.like, self.near = data, like or {}, near or {}
         self.draw = random.Random(seed)
         train = data.questions["train"]
         self.squad2 = [q for q in train if not q.article.startswith(("squad1:", "selqa:"))]
@@ -282,9 +347,8 @@ class Examples:
         written = data.written.get("train", [])
         self.asks = [(passage, ask) for passage in written for ask in passage.asks]
         self.retold = data.written_claims("train")
-        texts = [*(q.sentences for q in train), *(p.sentences for p in written)]
-        told = (s for sentences in texts for s in sentences if len(s) > 25)
-        self.pool = list(dict.fromkeys(told))
+        self.pool, self.standing = pool(data, "train"), standing(data, "train")
+        self.bare = {text for text in self.pool if text not in self.standing}
         with tempfile.TemporaryDirectory(prefix="judge-") as folder:
             write_lexicon(Path(folder, "words"), self.pool)
             self.lexicon = Lexicon(Path(folder, "words"))  # mapped, so that it outlives its folder's name
@@ -294,9 +358,22 @@ class Examples:
         self._queues: dict[int, list[Any]] = {}
 
     def group(self) -> list[Pair]:
-        """A question with a text that answers it, if one does, and some that don't, all about the same."""
-        if self.asks and self.draw.random() < 0.5:
-            return self._written_group()
+        """A question with a text that answers it, if one does, and some that don't, all about the same; often with what
+        stands before each text, if that is known.
+        """
+        pairs = self._written_group() if self.asks and self.draw.random() < 0.5 else self._public_group()
+        shown = self._shown()
+        told = self.standing.get(next((p.text for p in pairs if p.text in self.standing), ""))
+        if not told or not any(shown):  # what it lacks must not tell that a text doesn't answer
+            return pairs
+        known = [p for p in pairs if p.text not in self.bare]
+        return [replace(p, context=_context(self.standing.get(p.text, told), shown)) for p in known]
+
+    def _shown(self) -> tuple[bool, bool]:
+        """Whether a title is shown before a text, and what else stands there."""
+        return self.draw.random() < 0.7, self.draw.random() < 0.6
+
+    def _public_group(self) -> list[Pair]:
         chance = self.draw.random()
         question = self._next(self.squad2 if chance < 0.5 else self.squad1 if chance < 0.84 else self.selqa)
         pairs = []
@@ -310,12 +387,8 @@ class Examples:
             others.remove(question.plausible)
         picked = self.draw.sample(others, min(1 + (self.draw.random() < 0.5), len(others)))
         pairs += [Pair(pairs[0].question if pairs else question.text, question.sentences[i], False) for i in picked]
-        if question.gold:
-            mined = [n for n, _ in self.lexicon.matching(question.text.replace('"', " "), 8)]
-            far = [self.pool[n] for n in mined if self.pool[n] not in question.sentences]
-            wanted = max(1, 5 - len(pairs))
-            pairs += [Pair(question.text, text, False) for text in far[: wanted + 1][-wanted:]]
-        return pairs
+        wanted = max(2, 6 - len(pairs)) if question.gold else 1
+        return pairs + [Pair(question.text, text, False) for text in self._mined(question.text, question, wanted)]
 
     def _written_group(self) -> list[Pair]:
         """A question of ours with its sentence, that sentence asked something else, and sentences that don't answer."""
@@ -332,9 +405,17 @@ class Examples:
         pairs += [Pair(words, text, False) for words in self.draw.sample(near, min(2, len(near)))]
         others = [s for i, s in enumerate(passage.sentences) if i != ask.sentence]
         pairs += [Pair(asked, s, False) for s in self.draw.sample(others, min(2, len(others)))]
-        mined = [self.pool[n] for n, _ in self.lexicon.matching(asked.replace('"', " "), 8)]
-        far = [s for s in mined if s not in passage.sentences]
-        return pairs + [Pair(asked, s, False) for s in self.draw.sample(far, min(1, len(far)))]
+        pairs += [Pair(asked, s, False) for s in self._mined(asked, passage, 3)]
+        return pairs + [Pair(words, s, False) for words in near[:1] for s in self._mined(words, passage, 1)]
+
+    def _mined(self, question: str, own: Question | Written, most: int) -> list[str]:
+        """Some of the sentences that the search would bring for a question, of other passages than its own."""
+        if question not in self.near:
+            found = self.lexicon.matching(question.replace('"', " "), 8)
+            far = [text for text in (self.pool[n] for n, _ in found) if text not in own.sentences]
+        else:
+            far = list(self.near[question])
+        return self.draw.sample(far, min(most, len(far)))
 
     def _next(self, among: list[T]) -> T:
         """One of those after the other, in an order drawn anew whenever all were there."""
@@ -385,8 +466,8 @@ class Examples:
         if self.retold and self.draw.random() < 0.4:
             claim = self._next(self.retold)
             if self.draw.random() < 0.25:  # among other words
-                return Claim(claim.statement, _beside_another(claim.text, self.pool, self.draw), claim.label)
-            return claim
+                return replace(claim, text=_beside_another(claim.text, self.pool, self.draw), context="")
+            return replace(claim, context=_context(self.standing.get(claim.text, ("", "")), self._shown()))
         chance = self.draw.random()
         if chance < 0.22:
             claim = self.draw.choice(self.fm2)

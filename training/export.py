@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import random
 import tempfile
 import warnings
 from pathlib import Path
@@ -25,6 +26,7 @@ from training.examples import Examples, read_data
 from training.judge import Network, development_claims
 
 READS = 192  # tokens of question and text together
+_WRITTEN = 1_500  # questions on development passages that the probabilities are calibrated on, drawn from them all
 
 
 def export(network: Network, folder: Path) -> None:
@@ -73,13 +75,14 @@ def calibrate(folder: Path, data_folder: Path) -> None:
     write_spec(folder, (1.0, 0.0), 1.0)
     judge = Judge(folder)
     scores, truths = [], []
-    for question in [*data.questions["development"], *data.written_questions("development")]:
+    own = data.written_questions("development")
+    for question in [*data.questions["development"], *random.Random(1).sample(own, min(_WRITTEN, len(own)))]:
         p = max(reading.answers for reading in judge.read(question.text, question.sentences))
         scores.append(np.log(p / (1 - p)))
         truths.append(bool(question.gold))
     claims = [*development_claims(data, Examples(data, 1)), *data.written_claims("development")]
-    logs = np.log([[max(x, 1e-9) for x in (c.supports, c.contradicts, c.neither)]
-                   for c in (judge.weigh([(one.statement, one.text)])[0] for one in claims)])  # fmt: skip
+    told = [judge.weigh([(one.statement, one.text)])[0] for one in claims]
+    logs = np.log([[max(x, 1e-9) for x in (c.supports, c.contradicts, c.neither)] for c in told])
     labels = np.array([one.label for one in claims])
 
     def loss(temperature: float) -> float:

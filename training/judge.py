@@ -14,7 +14,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,13 @@ from qa.judge import span_chances
 from qa.settings import BUNDLED_MODEL
 from qa.words import FUNCTION_WORDS, words
 from training.alter import like_words
-from training.examples import WRITTEN, Claim, Data, Examples, Pair, Question, altered_claim, read_data
+from training.examples import WRITTEN, Claim, Data, Examples, Pair, Question, altered_claim, beside, pool, read_data
+from training.mining import mine
 
 MAX_TOKENS = 160
-GROUPS, CLAIMS = 10, 20  # a step's questions, with four or so texts each, and its statements
+GROUPS, CLAIMS = 9, 20  # a step's questions, with eight or so texts each, and its statements
+SOUGHT = 250  # development questions in other words whose sentence is sought among others
+LOOKED_AT = 1_200  # development questions in other words that are asked at each look
 PARTS = (0.4, 0.7, 0.9)  # where a step's texts, sorted by length, are parted into batches
 AVERAGED = 0.997
 WARM, COOL = 0.02, 0.35  # shares of the steps in which the rate rises, and in which it falls
@@ -157,7 +160,8 @@ def token_span(read: Any, span: tuple[int, int]) -> tuple[int, int] | None:
 def loss_of(network: Network, tok: Tokenizer, groups: list[list[Pair]], claims: list[Claim], device: str) -> Any:
     """The step's loss: answers (pointwise and within each group), spans, claims. Texts of like length run together."""
     pairs = [pair for group in groups for pair in group]
-    read = [tok.encode(p.question, p.text) for p in pairs] + [tok.encode(c.statement, c.text) for c in claims]
+    read = [tok.encode(beside(p.question, p.context), p.text) for p in pairs]
+    read += [tok.encode(beside(c.statement, c.context), c.text) for c in claims]
     order = sorted(range(len(read)), key=lambda i: len(read[i].ids))
     cuts = [0, *(round(len(order) * share) for share in PARTS), len(order)]
     answers: dict[int, Any] = {}
@@ -223,7 +227,11 @@ def predict(
 
 
 def figures(
-    network: Network, tok: Tokenizer, questions: Sequence[Question], claims: Sequence[Claim], device: str
+    network: Network,
+    tok: Tokenizer,
+    questions: Sequence[Question],
+    claims: Sequence[Claim],
+    device: str,
 ) -> dict[str, float]:
     """What the judge gets right of questions asked of their own paragraphs, and of statements."""
     pairs = [(q.text, s) for q in questions for s in q.sentences]
@@ -248,6 +256,24 @@ def figures(
     return out | {"claims": float(np.mean(right))}
 
 
+def found_among(
+    network: Network,
+    tok: Tokenizer,
+    questions: Sequence[Question],
+    near: Mapping[str, Sequence[str]],
+    device: str,
+) -> float:
+    """The share of questions whose sentence is put before all that the search brings from other passages."""
+    texts = [[q.sentences[q.gold[0]], *near[q.text]] for q in questions]
+    pairs = [(q.text, t) for q, several in zip(questions, texts, strict=True) for t in several]
+    told = iter(predict(network, tok, pairs, device))
+    first = []
+    for several in texts:
+        logits = [next(told)[0] for _ in several]
+        first.append(logits[0] >= max(logits))
+    return float(np.mean(first))
+
+
 def balance(found: dict[str, float]) -> float:
     """The one figure of several that a step is judged by."""
     return found["auc"] + found["top"] / 2 + found["exact"] / 2 + found["claims"]
@@ -270,7 +296,9 @@ def train(
         if untold := [name for name in (*missing, *unknown) if "pooler" not in name]:
             raise ValueError(f"{first} isn't a judge of this shape: {', '.join(untold)}")
     average = {n: p.detach().clone() for n, p in network.named_parameters() if p.requires_grad}
-    examples = Examples(data, seed, like_words_of(data, network, tok))
+    asked = [*data.questions["train"], *data.written_questions("train")]
+    near = mine(asked, pool(data, "train"), out / "mined.json")
+    examples = Examples(data, seed, like_words_of(data, network, tok), near)
     decay = [p for n, p in network.named_parameters() if p.requires_grad and p.dim() > 1]
     flat = [p for n, p in network.named_parameters() if p.requires_grad and p.dim() <= 1]
     optimizer = torch.optim.AdamW(
@@ -290,6 +318,11 @@ def train(
     claims = development_claims(data, examples)
     questions = data.questions["development"]
     retold, own_words = data.written_claims("development"), data.written_questions("development")
+    own_words = random.Random(7).sample(own_words, min(LOOKED_AT, len(own_words)))
+    answerable = [q for q in own_words if q.gold]
+    sought = random.Random(7).sample(answerable, min(SOUGHT, len(answerable)))
+    texts = [*pool(data, "train"), *pool(data, "development")]
+    rivals = mine(sought, texts, out / "mined-development.json")
     running: dict[str, float] = {}
     began = time.time()
     network.train()
@@ -319,7 +352,8 @@ def train(
         score = balance(found)
         if own_words:
             told = figures(network, tok, own_words, retold, device)
-            score += balance(told)
+            told["found"] = found_among(network, tok, sought, rivals, device)
+            score += balance(told) + told["found"]
             found |= {f"written_{name}": value for name, value in told.items()}
         row = {
             "step": step,
