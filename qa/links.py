@@ -240,7 +240,9 @@ def _stands_free(text: str, start: int, end: int) -> bool:
 
 
 def _sayable(term: str) -> bool:
-    return bool(term.strip()) and not _MARKUP.search(term)
+    said = term.strip()
+    # A sign that is read as a blank, as "¨" is, would be left out at an end.
+    return bool(said) and all(_fold(end).strip() for end in (said[0], said[-1])) and not _MARKUP.search(term)
 
 
 def _encoded(text: str, terms: Terms) -> str:

@@ -90,6 +90,11 @@ def test_a_link_s_words_are_met_once_and_are_those_cited(paragraphs: list[str], 
     assert all(any(term in block for block in flat) for term in terms)
 
 
+def test_words_that_end_in_a_sign_read_as_a_blank_have_no_link() -> None:
+    assert fragment(Source("x", "0000000¨", record={"URL": URL}), 0, 8) is None
+    assert fragment(Source("x", "0000000¨", record={"URL": URL}), 0, 7) == "text=0000000"
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=80), st.data())
 def test_any_text_gives_a_true_link_or_none(text: str, data: st.DataObject) -> None:
