@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 from unittest.mock import patch
 
 import numpy as np
@@ -34,11 +33,22 @@ from qa.judge import Judge, Reading
 from qa.library import Library
 from qa.settings import Settings
 from training.alter import KINDS, alter
-from training.examples import DEVELOPMENT, TEST, Claim, Data, Question, Written, digest, paragraphs, read_data, retold
+from training.examples import (
+    DEVELOPMENT,
+    TEST,
+    Claim,
+    Data,
+    Question,
+    Written,
+    digest,
+    paragraphs,
+    read_data,
+    retold,
+    some,
+)
 
 Report = retrieval.Report
 DEPTHS = (0, 4, 8, 15, 24, 32)
-T = TypeVar("T")
 WEIGHTS = (0.1, 0.15, 0.2, 0.3, 0.5)
 _ALTERED = 400  # statements a kind
 _READ, _SOUGHT = 1_500, 400  # of the questions on held-out passages, drawn from them all: read; sought in other words
@@ -140,12 +150,7 @@ def in_other_words(written: Mapping[str, Sequence[Written]], part: str) -> Colle
         for ask in p.asks
         for text in ask.words[1:]
     ]
-    return Collection(paragraphs(written), tuple(_some(every, _SOUGHT)))
-
-
-def _some(every: Sequence[T], most: int) -> list[T]:
-    """All of them, or so many drawn from a seed."""
-    return random.Random(_SEED).sample(every, min(most, len(every)))
+    return Collection(paragraphs(written), tuple(some(every, _SOUGHT, _SEED)))
 
 
 # --- the library's own questions
@@ -313,7 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         weights = WEIGHTS if given.development else (search.JUDGED,)
         with retrieval.progress() as report:
             rows, bins = read_rows(judge, data.questions[part], "SQuAD", (0.78, 0.82, 0.50), report)
-            asked = _some(data.written_questions(part), _READ)
+            asked = some(data.written_questions(part), _READ, _SEED)
             rows += read_rows(judge, asked, "written", (None, None, None), report)[0]
             every = retrieval.read_squad(squad)
             own = tuple(q for q in every.questions if q.article in (DEVELOPMENT if given.development else TEST))

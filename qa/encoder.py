@@ -271,7 +271,7 @@ def export(name: str, folder: Path, sample: Sequence[str] = ()) -> Encoder:
         },
     )
     exported = _write_spec(folder, spec, {})
-    texts = [_readable(text, exported) for text in (*_PROBES, *sample)]
+    texts = [readable(text, exported) for text in (*_PROBES, *sample)]
     theirs = model.encode(texts, prompt=spec.prompts["passage"], normalize_embeddings=True, show_progress_bar=False)
     found = exported._agreement(texts, theirs)
     if found["cosine_min"] < _EXACT:
@@ -290,7 +290,7 @@ def export(name: str, folder: Path, sample: Sequence[str] = ()) -> Encoder:
     return _write_spec(folder, spec, found)
 
 
-def _readable(text: str, encoder: Encoder) -> str:
+def readable(text: str, encoder: Encoder) -> str:
     """As much of a text's beginning as an encoder surely reads, found by halving it."""
     while text and encoder.count(text) > encoder.spec.max_tokens:
         text = text[: len(text) // 2]

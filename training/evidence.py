@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from qa.library import Library
 from qa.question import parts
 from qa.search import Filters, find
 from qa.settings import Settings
-from training.examples import Data, Question, read_data
+from training.examples import Data, Question, read_data, some
 from training.export import logistic
 
 FEATURES = {
@@ -91,7 +90,7 @@ def squad(data: Data, file: Path, index: Path | None, judged: bool, report: Any)
 def written(data: Data, judged: bool, report: Any) -> list[Asked]:
     """Some of what was written about the development passages, over all passages written about: answered, left open."""
     questions = data.written_questions("development")
-    questions = random.Random(1).sample(questions, min(_WRITTEN, len(questions)))
+    questions = some(questions, _WRITTEN, 1)
     out = []
     with retrieval.opened(in_other_words(data.written, "development"), None, None, report) as library:
         for number, question in enumerate(questions, 1):

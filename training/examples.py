@@ -51,11 +51,6 @@ class Question:
     plausible_text: str = ""
     cased: bool = True
 
-    @property
-    def title(self) -> str:
-        """What stands over the sentences, where that is known."""
-        return titled(self.article) if self.cased else ""
-
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -189,7 +184,7 @@ def pool(data: Data, part: str) -> list[str]:
 def standing(data: Data, part: str) -> dict[str, tuple[str, str]]:
     """The title over each sentence of a part of the data, and what stands before it in its passage, where known."""
     passages = [
-        *((q.title, q.sentences) for q in data.questions.get(part, ()) if q.cased),
+        *((titled(q.article), q.sentences) for q in data.questions.get(part, ()) if q.cased),
         *((titled(p.title), p.sentences) for p in data.written.get(part, ())),
     ]  # fmt: skip
     out: dict[str, tuple[str, str]] = {}
@@ -197,6 +192,11 @@ def standing(data: Data, part: str) -> dict[str, tuple[str, str]]:
         for i, text in enumerate(texts):
             out.setdefault(text, before(title, texts, i))
     return out
+
+
+def some(every: Sequence[T], most: int, seed: int) -> list[T]:
+    """All of them, in an order drawn from a seed, or so many of them."""
+    return random.Random(seed).sample(every, min(most, len(every)))
 
 
 def titled(article: str) -> str:

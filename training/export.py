@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import random
 import tempfile
 import warnings
 from pathlib import Path
@@ -22,7 +21,7 @@ from evals.retrieval import load_pyplot, save_figure
 from qa.encoder import find_model, quantize
 from qa.judge import FILES, WEIGHTS, Judge
 from qa.settings import BUNDLED_MODEL
-from training.examples import Examples, read_data
+from training.examples import Examples, read_data, some
 from training.judge import Network, development_claims
 
 READS = 192  # tokens of question and text together
@@ -76,7 +75,7 @@ def calibrate(folder: Path, data_folder: Path) -> None:
     judge = Judge(folder)
     scores, truths = [], []
     own = data.written_questions("development")
-    for question in [*data.questions["development"], *random.Random(1).sample(own, min(_WRITTEN, len(own)))]:
+    for question in [*data.questions["development"], *some(own, _WRITTEN, 1)]:
         p = max(reading.answers for reading in judge.read(question.text, question.sentences))
         scores.append(np.log(p / (1 - p)))
         truths.append(bool(question.gold))

@@ -32,7 +32,19 @@ from qa.judge import span_chances
 from qa.settings import BUNDLED_MODEL
 from qa.words import FUNCTION_WORDS, words
 from training.alter import like_words
-from training.examples import WRITTEN, Claim, Data, Examples, Pair, Question, altered_claim, beside, pool, read_data
+from training.examples import (
+    WRITTEN,
+    Claim,
+    Data,
+    Examples,
+    Pair,
+    Question,
+    altered_claim,
+    beside,
+    pool,
+    read_data,
+    some,
+)
 from training.mining import mine
 
 MAX_TOKENS = 160
@@ -227,11 +239,7 @@ def predict(
 
 
 def figures(
-    network: Network,
-    tok: Tokenizer,
-    questions: Sequence[Question],
-    claims: Sequence[Claim],
-    device: str,
+    network: Network, tok: Tokenizer, questions: Sequence[Question], claims: Sequence[Claim], device: str
 ) -> dict[str, float]:
     """What the judge gets right of questions asked of their own paragraphs, and of statements."""
     pairs = [(q.text, s) for q in questions for s in q.sentences]
@@ -318,9 +326,8 @@ def train(
     claims = development_claims(data, examples)
     questions = data.questions["development"]
     retold, own_words = data.written_claims("development"), data.written_questions("development")
-    own_words = random.Random(7).sample(own_words, min(LOOKED_AT, len(own_words)))
-    answerable = [q for q in own_words if q.gold]
-    sought = random.Random(7).sample(answerable, min(SOUGHT, len(answerable)))
+    own_words = some(own_words, LOOKED_AT, 7)
+    sought = some([q for q in own_words if q.gold], SOUGHT, 7)
     texts = [*pool(data, "train"), *pool(data, "development")]
     rivals = mine(sought, texts, out / "mined-development.json")
     running: dict[str, float] = {}

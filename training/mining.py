@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from qa import tokens
-from qa.encoder import Encoder, encode_passages, export
+from qa.encoder import Encoder, encode_passages, export, readable
 from qa.network import Floats
 from qa.settings import BUNDLED_MODEL
 from qa.words import fold
@@ -50,11 +50,10 @@ def mine(questions: Sequence[Question], texts: Sequence[str], kept: Path | None 
 
 
 def _search(questions: Sequence[Question], texts: Sequence[str], encoder: Encoder) -> Mapping[str, list[int]]:
-    readable = [text if encoder.count(text) <= encoder.spec.max_tokens else text[:200] for text in texts]
     matrix = tokens.rotation(encoder.spec.dimension)
     vectors = np.empty((len(texts), encoder.spec.dimension), dtype=np.float32)
     codes = []
-    read = encode_passages(encoder, readable)
+    read = encode_passages(encoder, (readable(text, encoder) for text in texts))
     for number, encoding in enumerate(tqdm(read, total=len(texts), desc="reading sentences", mininterval=5)):
         vectors[number] = encoding.vector
         codes.append(tokens.compress(tokens.rotate(encoding.tokens, matrix)))
